@@ -1,0 +1,37 @@
+"""The exception tree.
+
+::
+
+    TokenpnlError
+    ├── ConfigurationError   a file, option or environment variable is wrong
+    ├── RefusedInputError    a payload, file or value cannot be taken; nothing of it was stored
+    ├── StoreError           the store cannot be opened, read or written
+    │   └── StoreHeldError   another process holds it
+    └── RateNotFoundError    the rate card has no price for a usage
+
+A message says what was expected, what came, and what to do.
+"""
+
+
+class TokenpnlError(Exception):
+    """Base of every error that tokenpnl raises on purpose."""
+
+
+class ConfigurationError(TokenpnlError):
+    """A file, option or environment variable is wrong."""
+
+
+class RefusedInputError(TokenpnlError):
+    """A payload, file or value cannot be taken; nothing of it was stored."""
+
+
+class StoreError(TokenpnlError):
+    """The store cannot be opened, read or written."""
+
+
+class StoreHeldError(StoreError):
+    """Another process holds the store."""
+
+
+class RateNotFoundError(TokenpnlError):
+    """The rate card has no price for a usage."""
