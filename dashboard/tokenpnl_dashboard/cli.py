@@ -1,0 +1,76 @@
+"""The command line: one script, one verb a file in `commands/`, imported only when it is called.
+
+Data goes to standard output, words to standard error. Exit codes: 0 done, 1 a check failed, 2 wrong usage,
+3 the data cannot be trusted as they are.
+"""
+
+import sys
+from importlib import import_module, metadata
+from typing import NoReturn
+
+import click
+
+VERBS = {
+    "demo": "Load the sample traces, print their P&L and serve them.",
+    "serve": "Run the collector and the dashboard.",
+    "ingest": "Load telemetry files into a store.",
+    "audit": "Say what the books make of telemetry files; needs no store.",
+    "report": "Print the P&L, usage, unit cost or the whole summary.",
+    "price": "Price one usage, or JSON lines of usages.",
+    "outcome": "Report the outcome of a run.",
+    "doctor": "Check the environment, the store and the data, and say what to do.",
+}
+
+OK, CHECK_FAILED, WRONG_USAGE, UNTRUSTED = 0, 1, 2, 3
+
+
+class Verbs(click.Group):
+    """A group that knows its verbs by name and loads one only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order in which one meets them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the verb; None when there is none of that name."""
+        if cmd_name not in VERBS:
+            return None
+        module = import_module(f"tokenpnl_dashboard.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of verbs from `VERBS`, so that help imports none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(metadata.version("tokenpnl"), prog_name="tokenpnl")
+def tokenpnl() -> None:
+    """The token P&L of LLM products: what a successful outcome costs, and why."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    try:
+        code = tokenpnl(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        click.echo("stopped", err=True)
+        code = WRONG_USAGE
+    except Exception as error:
+        code = _explained(error)
+    sys.exit(code if isinstance(code, int) else OK)
+
+
+def _explained(error: Exception) -> int:
+    """Print one of our own errors as a sentence and return its exit code; anything else is a fault and is raised."""
+    from tokenpnl.errors import RefusedInputError, StoreError, TokenpnlError
+
+    if not isinstance(error, TokenpnlError):
+        raise error
+    click.echo(f"tokenpnl: {error}", err=True)
+    return UNTRUSTED if isinstance(error, (RefusedInputError, StoreError)) else WRONG_USAGE

@@ -1,0 +1,86 @@
+"""How the command line prints: one frame or document, as a table for eyes, or as JSON, CSV or Markdown for programs."""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import click
+import polars as pl
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+FORMATS = ("table", "json", "csv", "md")
+
+
+def formats[F: Callable[..., Any]](verb: F) -> F:
+    """Add `--json`, `--csv` and `--md` to a verb; it receives `form`, one of `FORMATS`."""
+    for name in ("md", "csv", "json"):
+        verb = click.option(f"--{name}", "form", flag_value=name, help=f"Print {name.upper()}.")(verb)
+    return click.option("--table", "form", flag_value="table", default="table", hidden=True)(verb)
+
+
+def plain(value: object) -> object:
+    """Return a value as JSON holds it: money as a decimal string without trailing zeros, times as ISO text."""
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, dict):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    return value
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(plain(document), indent=2, ensure_ascii=False))
+
+
+def print_frame(frame: pl.DataFrame, form: str, *, title: str = "") -> None:
+    """Print a frame in one of `FORMATS`; NULL is an empty cell in CSV, null in JSON and a dash elsewhere."""
+    rows = [[plain(cell) for cell in row] for row in frame.iter_rows()]
+    if form == "json":
+        print_json([dict(zip(frame.columns, row, strict=True)) for row in rows])
+    elif form == "csv":
+        click.echo(frame.with_columns(pl.col(pl.Decimal).cast(pl.String)).write_csv(), nl=False)
+    elif form == "md":
+        click.echo(_markdown(frame.columns, rows))
+    else:
+        _print_table(frame, rows, title)
+
+
+def _markdown(columns: list[str], rows: list[list[object]]) -> str:
+    lines = [columns, ["---"] * len(columns), *([_cell(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(cell: object) -> str:
+    return "–" if cell is None else str(cell).replace("|", "\\|")
+
+
+def _print_table(frame: pl.DataFrame, rows: list[list[object]], title: str) -> None:
+    table = Table(title=title or None, title_justify="left", header_style="bold", pad_edge=False)
+    for column, dtype in frame.schema.items():
+        numeric = dtype.is_numeric() or column.endswith(("_usd", "usd"))
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(cell) for cell in row))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def progress() -> Progress:
+    """Return a progress bar on standard error; silent where nobody looks."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )
