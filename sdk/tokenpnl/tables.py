@@ -370,6 +370,26 @@ DUPLICATES = Table(
     ),
 )
 
+LINKS = Table(
+    "links",
+    "one key by which traces must be resolved together, and one trace that carries it",
+    (
+        _TENANT,
+        must(text("key", "Response id, run id, call id, session or usage tuple, with its kind in front.")),
+        must(text("trace_id", "Trace that carries the key.")),
+        text("scope_name", "Instrumentation scope that carries it there."),
+    ),
+)
+
+BOOKED = Table(
+    "booked",
+    "one bookkeeping round: every batch up to `batch_no` is in the derived tables",
+    (
+        must(integer("batch_no", "Last journal batch of the round.")),
+        must(time("booked_at", "When the round was committed.")),
+    ),
+)
+
 FACTS = (SPANS, RESOURCES, OUTCOMES, EVALUATIONS, QUARANTINE, BATCHES)
-DERIVED = (ATTEMPTS, CALLS, FEES, RUNS, LINE_ITEMS, DUPLICATES)
-TABLES = FACTS + DERIVED
+DERIVED = (ATTEMPTS, CALLS, FEES, RUNS, LINE_ITEMS, DUPLICATES, LINKS)
+TABLES = (*FACTS, *DERIVED, BOOKED)
