@@ -27,11 +27,11 @@ OK, CHECK_FAILED, WRONG_USAGE, UNTRUSTED = 0, 1, 2, 3
 class Verbs(click.Group):
     """A group that knows its verbs by name and loads one only to run it."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         """Return the verbs in the order in which one meets them."""
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # the same
         """Import and return the verb; None when there is none of that name."""
         if cmd_name not in VERBS:
             return None
@@ -39,7 +39,7 @@ class Verbs(click.Group):
         command: click.Command = module.command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # the same
         """Write the list of verbs from `VERBS`, so that help imports none of them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
@@ -61,7 +61,7 @@ def main() -> NoReturn:
     except click.Abort:
         click.echo("stopped", err=True)
         code = WRONG_USAGE
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # the border of the process; faults are raised again
         code = _explained(error)
     sys.exit(code if isinstance(code, int) else OK)
 

@@ -16,7 +16,7 @@ from rich.table import Table
 FORMATS = ("table", "json", "csv", "md")
 
 
-def formats[F: Callable[..., Any]](verb: F) -> F:
+def formats(verb: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--json`, `--csv` and `--md` to a verb; it receives `form`, one of `FORMATS`."""
     for name in ("md", "csv", "json"):
         verb = click.option(f"--{name}", "form", flag_value=name, help=f"Print {name.upper()}.")(verb)
