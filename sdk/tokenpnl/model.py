@@ -182,3 +182,7 @@ class Flag(StrEnum):
     ORPHAN = "orphan"
     VALUE_TRUNCATED = "value_truncated"
     REPORTED_COST_IMPLAUSIBLE = "reported_cost_implausible"
+    DUPLICATE_ATTRIBUTE = "duplicate_attribute"
+    SELF_PARENT = "self_parent"
+    USAGE_COERCED = "usage_coerced"
+    OUTPUT_SEMANTICS_PROVED = "output_semantics_proved"
