@@ -1,0 +1,134 @@
+"""Cost categories: a partition of the traced cost. Every attempt and fee has exactly one reason; the first match wins."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from tokenpnl.model import AttemptStatus, CostCategory, OutcomeStatus, ServedReason
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of the partition: when it holds, what it is called, and what caused the cost."""
+
+    category: CostCategory
+    phrase: str
+    holds: pl.Expr
+    cause: pl.Expr
+
+
+_TIMEOUT = "timeout"
+_INVALID = "invalid_output"
+_PROVIDER = "provider_error"
+_REFUSAL = "refusal"
+_LIMIT = "limit"
+_REFUSED = ("content_filter", "refusal", "safety", "recitation", "blocklist", "prohibited_content")
+_CUT = ("length", "max_tokens", "max_output_tokens")
+
+_NO_CAUSE = pl.lit(None, pl.String)
+_FAILURE_CAUSE = (
+    pl.when(pl.col("finish_reason").str.to_lowercase().is_in(_REFUSED))
+    .then(pl.lit(_REFUSAL))
+    .when(pl.col("finish_reason").str.to_lowercase().is_in(_CUT))
+    .then(pl.lit(_LIMIT))
+    .when(pl.col("status") == AttemptStatus.ERROR.value)
+    .then(pl.lit(_PROVIDER))
+)
+_INVALID_OUTPUT = pl.col("output_valid").eq_missing(False)  # noqa: FBT003 - a value to compare with
+_FAILED = pl.col("status").is_in([AttemptStatus.ERROR.value])
+
+RULES = (
+    Rule(
+        CostCategory.EVALUATION,
+        "below an evaluation or guardrail step",
+        pl.col("evaluation").is_not_null(),
+        _NO_CAUSE,
+    ),
+    Rule(
+        CostCategory.TIMEOUT,
+        "ended by a timeout or cancellation",
+        pl.col("status").is_in([AttemptStatus.TIMEOUT.value, AttemptStatus.CANCELLED.value]),
+        pl.lit(_TIMEOUT),
+    ),
+    Rule(
+        CostCategory.SCHEMA_VIOLATION,
+        "invalid output, asked again or given up",
+        _INVALID_OUTPUT & (pl.col("superseded") | pl.col("gave_up")),
+        pl.lit(_INVALID),
+    ),
+    Rule(
+        CostCategory.RETRY,
+        "failed, and superseded or given up",
+        (pl.col("superseded") & (_FAILED | ~pl.col("rejected"))) | pl.col("gave_up"),
+        _FAILURE_CAUSE,
+    ),
+    Rule(CostCategory.ESCALATION, "answer replaced by a stronger model's", pl.col("rejected"), _NO_CAUSE),
+    Rule(CostCategory.LOOP, "repeats the identical call before it", pl.col("looped"), _NO_CAUSE),
+    Rule(
+        CostCategory.FAILED_RUN,
+        "rest of a run that failed",
+        pl.col("outcome") == OutcomeStatus.FAILURE.value,
+        _NO_CAUSE,
+    ),
+    Rule(
+        CostCategory.ABANDONED_RUN,
+        "rest of a run that was abandoned",
+        pl.col("outcome") == OutcomeStatus.ABANDONED.value,
+        _NO_CAUSE,
+    ),
+    Rule(CostCategory.PENDING, "run without an outcome yet", pl.col("outcome").is_null(), _NO_CAUSE),
+    Rule(
+        CostCategory.FALLBACK,
+        "served by a fallback model",
+        pl.col("served_reason") == ServedReason.FALLBACK.value,
+        _NO_CAUSE,
+    ),
+)
+# Usage without a run can be an evaluation; nothing else is known about it, in whatever order the rules are read.
+_OUTSIDE = Rule(CostCategory.UNATTRIBUTED, "belongs to no run", pl.col("run_id").is_null(), _NO_CAUSE)
+_REST = Rule(CostCategory.PRODUCTIVE, "the rest of a successful run", pl.lit(True), _NO_CAUSE)  # noqa: FBT003
+
+_FEE_EVIDENCE = {
+    "status": pl.lit(AttemptStatus.OK.value),
+    "output_valid": pl.lit(None, pl.Boolean),
+    "superseded": pl.lit(False),  # noqa: FBT003 - a column of a constant
+    "gave_up": pl.lit(False),  # noqa: FBT003
+    "rejected": pl.lit(False),  # noqa: FBT003
+    "finish_reason": _NO_CAUSE,
+    "served_reason": pl.lit(ServedReason.PRIMARY.value),
+}
+
+
+def classify(rows: pl.DataFrame, runs: pl.DataFrame, *, reverse: bool = False) -> pl.DataFrame:
+    """Return the attempts or fees with the reason for their cost.
+
+    Args:
+        rows: table `attempts` or `fees`.
+        runs: table `runs` with outcomes attached.
+        reverse: read the rules in reverse order, to show how much precedence decides.
+
+    Returns:
+        The rows in order, with `cost_category`, `category_rule` and `cause` (NULL where none is known).
+    """
+    outcomes = runs.select("tenant", "run_id", "outcome")
+    judged = rows.with_columns(
+        *(value.alias(name) for name, value in _FEE_EVIDENCE.items() if name not in rows.columns)
+    ).join(outcomes, on=["tenant", "run_id"], how="left", maintain_order="left")
+    unowned = pl.col("run_id").is_null() & pl.col("evaluation").is_null()
+    rules = [Rule(_OUTSIDE.category, _OUTSIDE.phrase, unowned, _NO_CAUSE), *(reversed(RULES) if reverse else RULES)]
+    return rows.with_columns(
+        judged.select(
+            _first_match(rules, [pl.lit(rule.category.value) for rule in rules], _REST.category.value).alias(
+                "cost_category"
+            ),
+            _first_match(rules, [pl.lit(rule.phrase) for rule in rules], _REST.phrase).alias("category_rule"),
+            _first_match(rules, [rule.cause for rule in rules], None).alias("cause"),
+        )
+    )
+
+
+def _first_match(rules: list[Rule], values: list[pl.Expr], rest: str | None) -> pl.Expr:
+    result = pl.lit(rest, pl.String)
+    for rule, value in reversed(list(zip(rules, values, strict=True))):
+        result = pl.when(rule.holds).then(value).otherwise(result)
+    return result

@@ -1,0 +1,94 @@
+"""Which price list a served model is billed by: resolved once per distinct provider, model and tier."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from genai_prices.data_snapshot import DataSnapshot, find_provider_by_id
+
+from tokenpnl_analytics.ratecard import CONTEXTS, STANDARD, RateCard
+
+# OpenTelemetry's and gateways' words for providers that genai-prices spells otherwise or folds into another seller.
+_PROVIDER_ALIASES = {
+    "x_ai": "x-ai",
+    "azure.ai.openai": "azure",
+    "az.ai.openai": "azure",
+    "azure.ai.inference": "azure",
+    "az.ai.inference": "azure",
+    "azure_openai": "azure",
+    "gcp.gen_ai": "google",
+    "moonshot_ai": "moonshotai",
+}
+# Servers that run weights on somebody's own machine: a hosted model of the same name has another price.
+SELF_HOSTED_SERVERS = frozenset(
+    {"edge", "llama.cpp", "llama_cpp", "llamacpp", "lm_studio", "lmstudio", "mlx", "ollama", "sglang", "tgi", "triton", "vllm"}
+)
+SELF_HOSTED_DEPLOYMENTS = frozenset({"self_host", "optimized", "edge"})
+_NO_CONTEXT = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand", "unspecified"})
+_DATE_IN_NAME = re.compile(r"(?<!\d)(20\d\d)-?([01]\d)-?([0-3]\d)(?!\d)")
+
+
+@dataclass(frozen=True)
+class Match:
+    """How one (provider, model, service tier) is priced.
+
+    Attributes:
+        card_key: price lists in the rate card; None: no price known.
+        context_unmatched: the tier asks for a context that this model never had a price for.
+        released_ns: date that the model's own name carries; no price was in force before it.
+    """
+
+    card_key: int | None
+    context_unmatched: bool
+    released_ns: int | None
+
+
+def match(card: RateCard, provider: str | None, model: str | None, service_tier: str | None) -> Match:
+    """Return the price lists of a served model; standard ones where its context has none."""
+    found = _find(card.snapshot, provider, model) if model else None
+    if found is None or model is None:
+        return Match(None, context_unmatched=False, released_ns=None)
+    seller, owner, model_id = found
+    tier = (service_tier or "").lower()
+    context = STANDARD if tier in _NO_CONTEXT else tier
+    # A seller without a list of its own borrows the maker's standard prices, but not the maker's discounts.
+    own = seller == owner and context in {STANDARD, *CONTEXTS}
+    key = card.keys.get((owner, model_id, context)) if own else None
+    standard = card.keys.get((owner, model_id, STANDARD))
+    unmatched = key is None and context != STANDARD
+    return Match(standard if key is None else key, unmatched, _released_ns(model))
+
+
+def _find(snapshot: DataSnapshot, provider: str | None, model: str) -> tuple[str, str, str] | None:
+    """Return (seller, owner of the price list, model id)."""
+    name = (provider or "").lower().strip()
+    name = _PROVIDER_ALIASES.get(name, name)
+    if name in SELF_HOSTED_SERVERS:
+        return None
+    known = name != "litellm" and bool(name) and find_provider_by_id(snapshot.providers, name) is not None
+    for spelled in _spellings(model):
+        # Without a known seller the model's name must name its maker, by genai-prices' own rule or as a prefix.
+        for seller in (name,) if known else ("litellm", None):
+            try:
+                sold_by, info = snapshot.find_provider_model(spelled, None, seller, None)
+            except LookupError:
+                continue
+            owner = next(p.id for p in snapshot.providers if any(m is info for m in p.models))
+            return sold_by.id, owner, info.id
+    return None
+
+
+def _spellings(model: str) -> list[str]:
+    """Return the name as sent, then without a resource path or a gateway's prefix."""
+    return list(dict.fromkeys([model, model.rsplit("/", 1)[-1]]))
+
+
+def _released_ns(model: str) -> int | None:
+    found = _DATE_IN_NAME.search(model)
+    if found is None:
+        return None
+    try:
+        released = datetime(*map(int, found.groups()), tzinfo=UTC)
+    except ValueError:
+        return None
+    return int(released.timestamp()) * 1_000_000_000

@@ -1,0 +1,269 @@
+import random
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import polars as pl
+import pytest
+from genai_prices import Usage, calc_price
+
+from tokenpnl.model import UsageKind
+from tokenpnl_analytics.prices import charge
+from tokenpnl_analytics.ratecard import CONTEXTS, STANDARD
+
+
+def total_usd(lines):
+    return lines["cost_usd"].sum()
+
+
+def by_kind(lines, column="cost_usd"):
+    return dict(lines.select("usage_kind", column).iter_rows())
+
+
+def test_cached_tokens_are_billed_once_at_the_cache_read_price(rows, card):
+    attempts = rows.attempts(
+        {"input_total_tokens": 17_903, "input_uncached_tokens": 86, "input_cache_read_tokens": 17_817}
+    )
+    lines = charge(attempts, rows.fees(), card)
+    # gpt-4o: 2.50 USD and 1.25 USD per million.
+    assert by_kind(lines) == {"input_uncached": Decimal("0.000215"), "input_cache_read": Decimal("0.02227125")}
+
+
+def test_the_uncached_cost_of_a_cache_read_is_what_the_input_price_would_have_been(rows, card):
+    lines = charge(rows.attempts({"input_cache_read_tokens": 17_817}), rows.fees(), card)
+    assert by_kind(lines, "uncached_cost_usd") == {"input_cache_read": Decimal("0.0445425")}
+
+
+def test_reasoning_inside_the_output_is_billed_once(rows, card):
+    lines = charge(rows.attempts({"output_text_tokens": 34, "output_reasoning_tokens": 448}), rows.fees(), card)
+    assert total_usd(lines) == Decimal("0.00482")  # 482 tokens at 10 USD per million, not 448 and not 930
+
+
+def test_a_cache_write_is_billed_by_its_lifetime(rows, card):
+    attempts = rows.attempts(
+        {
+            "provider": "anthropic",
+            "model": "claude-sonnet-4-5",
+            "input_total_tokens": 184_457,
+            "input_cache_write_1h_tokens": 31_490,
+            "input_cache_write_5m_tokens": 152_967,
+        }
+    )
+    # 6.00 and 3.75 USD per million: all 184,457 tokens are paid for.
+    assert total_usd(charge(attempts, rows.fees(), card)) == Decimal("0.18894") + Decimal("0.57362625")
+
+
+def test_audio_output_has_its_own_price(rows, card):
+    attempts = rows.attempts(
+        {"model": "gpt-audio", "output_audio_tokens": 47, "output_text_tokens": 38}
+    )
+    assert by_kind(charge(attempts, rows.fees(), card)) == {
+        "output_text": Decimal("0.00038"),  # 10 USD per million
+        "output_audio": Decimal("0.003008"),  # 64 USD per million
+    }
+
+
+def test_ten_thousand_calls_of_nine_millionths_sum_to_nine_cents(rows, card):
+    tokens = {"model": "gpt-4o-mini", "input_uncached_tokens": 60}  # 60 at 0.15 USD per million
+    attempts = rows.attempts(*[tokens] * 10_000)
+    lines = charge(attempts, rows.fees(), card)
+    assert lines["cost_usd"].unique().to_list() == [Decimal("0.000009")]
+    assert total_usd(lines) == Decimal("0.09")
+
+
+def test_the_long_context_price_is_a_cliff_on_the_whole_input_with_cache(rows, card):
+    sonnet = {"provider": "anthropic", "model": "claude-sonnet-4-5"}
+    attempts = rows.attempts(
+        sonnet | {"input_total_tokens": 200_000, "input_uncached_tokens": 100, "input_cache_read_tokens": 199_900},
+        sonnet | {"input_total_tokens": 200_001, "input_uncached_tokens": 101, "input_cache_read_tokens": 199_900},
+    )
+    lines = charge(attempts, rows.fees(), card).filter(pl.col("usage_kind") == "input_uncached")
+    assert lines["list_unit_usd_per_million"].to_list() == [Decimal(3), Decimal(6)]
+
+
+def test_without_an_input_total_the_kinds_decide_the_tier(rows, card):
+    attempts = rows.attempts(
+        {"provider": "anthropic", "model": "claude-sonnet-4-5", "input_uncached_tokens": 200_001}
+    )
+    assert total_usd(charge(attempts, rows.fees(), card)) == Decimal("1.200006")
+
+
+def test_a_model_without_a_cache_price_bills_cache_reads_at_the_input_price(rows, card):
+    attempts = rows.attempts({"model": "gpt-4", "input_cache_read_tokens": 1_000_000})
+    lines = charge(attempts, rows.fees(), card)
+    assert total_usd(lines) == Decimal(30)
+    assert lines["flags"].to_list() == [""]
+
+
+def test_an_unknown_model_has_no_cost_and_says_so(rows, card):
+    lines = charge(rows.attempts({"model": "house-model-7", "output_text_tokens": 9}), rows.fees(), card)
+    assert lines.select("cost_usd", "cost_source", "flags", "quantity").rows() == [(None, "unpriced", "unpriced", 9)]
+
+
+def test_an_unbilled_attempt_costs_nothing_and_keeps_its_tokens(rows, card):
+    lines = charge(rows.attempts({"billed": False, "input_uncached_tokens": 9}), rows.fees(), card)
+    assert lines.select("cost_usd", "list_cost_usd", "quantity").rows() == [(Decimal(0), Decimal(0), 9)]
+
+
+def test_self_hosted_tokens_cost_gpu_time_and_are_not_unpriced(rows, card):
+    attempts = rows.attempts(
+        {"provider": "vllm", "model": "gpt-4o", "output_text_tokens": 9},
+        {"deployment": "self_host", "output_text_tokens": 9},
+    )
+    lines = charge(attempts, rows.fees(), card)
+    assert lines.select("cost_usd", "cost_source", "flags").rows() == [(None, "gpu", "")] * 2
+
+
+def test_a_fee_is_a_line_of_its_own(rows, card):
+    lines = charge(rows.attempts(), rows.fees({"fee_usd": Decimal("0.005"), "tool_name": "search"}), card)
+    assert lines.select("usage_kind", "quantity", "cost_usd", "cost_source").rows() == [
+        ("fee", 1, Decimal("0.005"), "reported")
+    ]
+
+
+def test_an_explicit_zero_makes_no_line(rows, card):
+    assert charge(rows.attempts({"input_uncached_tokens": 0}), rows.fees(), card).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("tier", "at", "usd", "flags"),
+    [
+        ("batch", datetime(2026, 10, 13, 23, 59, tzinfo=UTC), "2.5", "context_unmatched"),
+        ("batch", datetime(2026, 10, 14, tzinfo=UTC), "1.25", ""),
+        ("scale", datetime(2026, 11, 1, tzinfo=UTC), "2.5", "context_unmatched"),
+        ("default", datetime(2026, 11, 1, tzinfo=UTC), "2.5", ""),
+        ("standard", datetime(2026, 11, 1, tzinfo=UTC), "2.5", ""),
+    ],
+)
+def test_a_tier_without_a_price_at_that_date_is_billed_standard_and_flagged(rows, card, tier, at, usd, flags):
+    attempts = rows.attempts({"service_tier": tier, "started_at": at, "input_uncached_tokens": 1_000_000})
+    lines = charge(attempts, rows.fees(), card)
+    assert lines.select("cost_usd", "flags").rows() == [(Decimal(usd), flags)]
+
+
+def test_the_price_is_that_of_the_start_not_of_the_end(rows, card):
+    before, after = datetime(2025, 6, 9, 23, 59, 59, tzinfo=UTC), datetime(2025, 6, 10, 0, 0, 1, tzinfo=UTC)
+    attempts = rows.attempts({"model": "o3", "started_at": before, "ended_at": after, "output_text_tokens": 10**6})
+    assert total_usd(charge(attempts, rows.fees(), card)) == Decimal(40)  # 8 USD from the next day on
+
+
+def test_off_peak_prices_follow_the_utc_time_of_day(rows, card):
+    deepseek = {"provider": "deepseek", "model": "deepseek-v4-pro", "output_text_tokens": 10**6}
+    day = datetime(2026, 11, 20, tzinfo=UTC)
+    attempts = rows.attempts(*({"started_at": day + timedelta(minutes=m)} | deepseek for m in (59, 60, 239, 240)))
+    quiet, busy, still_busy, quiet_again = charge(attempts, rows.fees(), card)["cost_usd"].to_list()
+    assert (quiet, busy) == (quiet_again, still_busy)
+    assert quiet != busy
+
+
+def test_a_price_from_before_the_model_existed_is_flagged(rows, card):
+    early = {"model": "gpt-4o-2024-08-06", "started_at": datetime(2024, 8, 5, tzinfo=UTC), "output_text_tokens": 1}
+    assert charge(rows.attempts(early), rows.fees(), card)["flags"].to_list() == ["price_before_first"]
+
+
+def test_flags_of_attempt_and_price_are_merged_sorted(rows, card):
+    attempts = rows.attempts({"flags": "reasoning_unknown", "service_tier": "scale", "output_text_tokens": 1})
+    assert charge(attempts, rows.fees(), card)["flags"].to_list() == ["context_unmatched,reasoning_unknown"]
+
+
+def test_a_search_model_bills_its_request_beside_its_tokens(rows, card):
+    lines = charge(rows.attempts({"provider": "perplexity", "model": "sonar", "output_text_tokens": 1}), rows.fees(), card)
+    assert lines["usage_kind"].to_list() == ["output_text", "request"]
+
+
+def test_every_line_names_the_prices_it_was_made_with(rows, card):
+    lines = charge(rows.attempts({"output_text_tokens": 1}), rows.fees(), card)
+    assert lines["price_version"].to_list() == [card.version]
+
+
+def test_any_row_order_gives_equal_lines(rows, card):
+    attempts = rows.attempts(*({"output_text_tokens": n, "model": m} for n in range(1, 30) for m in ("gpt-4o", "o3")))
+    shuffled = attempts.sample(fraction=1, shuffle=True, seed=7)
+    straight, turned = (charge(a, rows.fees(), card).sort("line_id") for a in (attempts, shuffled))
+    assert straight.equals(turned)
+
+
+def _genai_usage(tokens):
+    def total(*names):
+        return sum(tokens.get(name, 0) for name in names)
+
+    writes = [k.value for k in UsageKind if "cache_write" in k.value]
+    return Usage(
+        input_tokens=sum(n for kind, n in tokens.items() if kind.startswith("input_")),
+        cache_read_tokens=total("input_cache_read", "input_audio_cache_read"),
+        cache_write_tokens=total(*writes),
+        cache_write_5m_tokens=total("input_cache_write_5m"),
+        cache_write_1h_tokens=total("input_cache_write_1h"),
+        input_audio_tokens=total("input_audio", "input_audio_cache_read"),
+        cache_audio_read_tokens=total("input_audio_cache_read"),
+        input_image_tokens=total("input_image"),
+        cache_image_read_tokens=0,
+        cache_image_write_tokens=0,
+        cache_audio_write_tokens=0,
+        cache_audio_write_5m_tokens=0,
+        cache_audio_write_1h_tokens=0,
+        cache_video_read_tokens=0,
+        cache_video_write_tokens=0,
+        input_video_tokens=total("input_video"),
+        output_tokens=sum(n for kind, n in tokens.items() if kind.startswith("output_")),
+        output_reasoning_tokens=total("output_reasoning"),
+        output_audio_tokens=total("output_audio"),
+        output_image_tokens=total("output_image"),
+    )
+
+
+def _answers_to_its_own_name(card, provider, model):
+    try:
+        return card.snapshot.find_provider_model(model, None, provider, None)[1].id == model
+    except LookupError:
+        return False
+
+
+def _random_usages(card, n):
+    chance = random.Random(20261124)
+    priced = {}
+    for rate_id, kind in card.rates.filter(pl.col("usage_kind") != "request").select("rate_id", "usage_kind").iter_rows():
+        priced.setdefault(rate_id, []).append(kind)
+    slots = card.slots.select("provider", "model", "context", "rate_id").rows()
+    while n:
+        provider, model, context, rate_id = chance.choice(slots)
+        if rate_id not in priced or not _answers_to_its_own_name(card, provider, model):
+            continue
+        kinds = chance.sample(priced[rate_id], k=min(len(priced[rate_id]), chance.randint(1, 6)))
+        tokens = {kind: int(10 ** chance.uniform(0, 5.7)) for kind in kinds}
+        at = datetime(2024, 6, 1, tzinfo=UTC) + timedelta(minutes=chance.randrange(0, 1_500_000))
+        yield provider, model, context, at, tokens
+        n -= 1
+
+
+def test_two_thousand_random_usages_cost_what_genai_prices_says(rows, card):
+    usages = list(_random_usages(card, 2_000))
+    attempts = rows.attempts(
+        *(
+            {
+                "provider": provider,
+                "model": model,
+                "service_tier": context if context != STANDARD else None,
+                "started_at": at,
+                "input_total_tokens": sum(n for kind, n in tokens.items() if kind.startswith("input_")),
+            }
+            | {f"{kind}_tokens": n for kind, n in tokens.items()}
+            for provider, model, context, at, tokens in usages
+        )
+    )
+    lines = charge(attempts, rows.fees(), card)
+    ours = dict(lines.group_by("attempt_id").agg(pl.col("cost_usd").sum()).iter_rows())
+    slack = dict(
+        lines.filter(pl.col("flags").str.contains("price_rounded"))
+        .group_by("attempt_id")
+        .agg(pl.col("quantity").sum())
+        .iter_rows()
+    )
+    differing = []
+    for number, (provider, model, context, at, tokens) in enumerate(usages, start=1):
+        theirs = calc_price(
+            _genai_usage(tokens), model, provider_id=provider, genai_request_timestamp=at, price_context=CONTEXTS.get(context)
+        ).total_price
+        mine = ours[f"attempt_id{number}"]
+        if mine is None or abs(mine - theirs) > slack.get(f"attempt_id{number}", 0) * Decimal("5E-13"):
+            differing.append((provider, model, context, at, tokens, mine, theirs))
+    assert differing == []
