@@ -1,0 +1,211 @@
+"""A raw span to a canonical row: gather, let the dialect speak, fold, make usage inclusive, drop content."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from tokenpnl.model import BILLABLE_OPERATIONS, Flag, Operation
+from tokenpnl_ingest.content import DEFAULT_SECRET, Content, fingerprint, without_credentials
+from tokenpnl_ingest.dialects import endings
+from tokenpnl_ingest.dialects.aliases import RESOURCE_COLUMNS
+from tokenpnl_ingest.dialects.operations import operation_of
+from tokenpnl_ingest.dialects.plan import PLANS, USAGE_COLUMNS
+from tokenpnl_ingest.dialects.providers import provider_of, provider_of_host, provider_of_model
+from tokenpnl_ingest.dialects.reading import Dialect, Reading, gather, plain
+from tokenpnl_ingest.dialects.registry import dialect_of
+from tokenpnl_ingest.dialects.usage import forget_usage, make_inclusive
+from tokenpnl_ingest.raw import RawSpan
+
+MAX_EVENTS = 256
+MAX_NAME_CHARS = 512
+_HTTP_METHODS = ("http.request.method", "http.method")
+_STEP_OPERATIONS = {
+    "tool": Operation.TOOL,
+    "retrieval": Operation.RETRIEVAL,
+    "agent": Operation.AGENT,
+    "guardrail": Operation.GUARDRAIL,
+    "evaluation": Operation.EVALUATION,
+}
+_NO_EVENTS = "[]"
+
+
+def read_span(span: RawSpan, *, secret: bytes = DEFAULT_SECRET, signal: str = "span") -> dict[str, Any]:
+    """Return the row of a span: every column of `spans` but `received_at` and `batch_no`.
+
+    Args:
+        span: as the wire gave it.
+        secret: key of the fingerprints that replace content.
+        signal: `span`, or `log` for a log record that was dressed as a span.
+    """
+    reading = gather(span)
+    dialect = dialect_of(span)
+    row = reading.row
+    _identify(reading, dialect, signal)
+    for column in RESOURCE_COLUMNS:
+        if row[column] is None:
+            row[column] = _from_resource(span.resource, column)
+    _name_provider(reading)
+    _settle_operation(reading)
+    if dialect.amend is not None:
+        dialect.amend(reading)
+    _settle_ending(reading)
+    _settle_usage(reading, dialect)
+    _replace_content(reading, secret)
+    _close(reading)
+    return row
+
+
+def _identify(reading: Reading, dialect: Dialect, signal: str) -> None:
+    span, row, flags = reading.span, reading.row, reading.flags
+    row["tenant"] = "default"
+    row["trace_id"] = span.trace_id
+    row["span_id"] = span.span_id
+    row["parent_span_id"] = span.parent_span_id
+    row["signal"] = signal
+    row["name"] = span.name[:MAX_NAME_CHARS]
+    row["span_kind"] = span.kind or None
+    row["started_at"] = span.start_ns
+    row["status_code"] = span.status_code
+    row["scope_name"] = span.scope_name or None
+    row["scope_version"] = span.scope_version or None
+    row["dialect"] = dialect.name
+    if not span.end_ns:
+        flags.add(Flag.NEVER_ENDED)
+    elif span.end_ns < span.start_ns:
+        flags.add(Flag.END_BEFORE_START)
+        reading.kept["tokenpnl.original.ended_at_ns"] = span.end_ns
+    else:
+        row["ended_at"] = span.end_ns
+
+
+def _from_resource(resource: dict[str, Any], column: str) -> Any:
+    for key, value in resource.items():
+        plan = PLANS.get(key)
+        if plan is not None and plan.column == column and value:
+            return plan.convert(value)
+    return None
+
+
+def _name_provider(reading: Reading) -> None:
+    """Set who served: a public host knows better than the flavour of the API, a model's name is the last resort."""
+    row = reading.row
+    named = next((name for name in map(provider_of, reading.words("provider")) if name), None)
+    said = next(reading.words("provider"), None)
+    row["provider"] = (
+        provider_of_host(row["server_address"])
+        or named
+        or provider_of_model(row["response_model"])
+        or provider_of_model(row["request_model"])
+    )
+    if said and said != row["provider"]:
+        reading.kept[reading.found["provider"][0][1]] = said
+
+
+def _settle_operation(reading: Reading) -> None:
+    """Set the operation from the emitter's words, else from what the span carries."""
+    row = reading.row
+    folded = next((operation for operation in map(operation_of, reading.words("operation_name")) if operation), None)
+    if folded is None:
+        folded = _STEP_OPERATIONS.get(row["step_kind"] or "")
+    if folded is None and (row["input_tokens"] is not None or row["output_tokens"] is not None):
+        folded = Operation.INFERENCE
+    if folded is None and any(key in reading.span.attributes for key in _HTTP_METHODS):
+        folded = Operation.HTTP if reading.span.kind == "client" else Operation.OTHER
+    reading.operation = folded or Operation.OTHER
+
+
+def _settle_ending(reading: Reading) -> None:
+    span, row = reading.span, reading.row
+    row["finish_reason"] = endings.fold_finish_reason(row["finish_reason"])
+    exception, message = endings.exception_of(span)
+    if row["error_type"] is None and exception:
+        row["error_type"] = exception[:MAX_NAME_CHARS]
+    failed = span.status_code == "error" or row["error_type"] is not None
+    if failed:
+        row["timed_out"] = row["timed_out"] or endings.timed_out(
+            row["error_type"], exception, message, span.status_message
+        )
+        row["cancelled"] = row["cancelled"] or endings.cancelled(row["error_type"], row["finish_reason"])
+    elif row["streamed"] and reading.operation in BILLABLE_OPERATIONS and span.status_code == "unset":
+        # A stream that nobody finished: no finish reason, or one that its emitter invented when the client left.
+        row["cancelled"] = row["cancelled"] or row["finish_reason"] in (None, "error")
+    if row["finish_reason"] in endings.CANCELLED_WORDS:
+        row["cancelled"] = True
+
+
+def _settle_usage(reading: Reading, dialect: Dialect) -> None:
+    row = reading.row
+    if row["operation_name"] == "fetch_response":
+        forget_usage(row, USAGE_COLUMNS)
+    excludes = dialect.excludes_cache
+    make_inclusive(row, reading.flags, excludes_cache=excludes(reading) if callable(excludes) else excludes)
+    if reading.operation in BILLABLE_OPERATIONS:
+        row["cache_reported"] = _holds(dialect.cache_reported, reading)
+        row["reasoning_reported"] = _holds(dialect.reasoning_reported, reading)
+        if row["fee_usd"] is not None:
+            row["reported_cost_usd"] = row["reported_cost_usd"] or row["fee_usd"]
+            row["fee_usd"] = None
+    if reading.unmapped:
+        reading.flags.add(Flag.UNMAPPED_USAGE)
+
+
+def _holds(said: bool | Callable[[Reading], bool], reading: Reading) -> bool:
+    return said(reading) if callable(said) else said
+
+
+def _replace_content(reading: Reading, secret: bytes) -> None:
+    row = reading.row
+    if not reading.contents:
+        return
+    texts: dict[Content, list[tuple[str, Any]]] = {}
+    for kind, key, value in reading.contents:
+        texts.setdefault(kind, []).append((key, value))
+    if reading.operation is Operation.TOOL and Content.ARGUMENTS not in texts and Content.PROMPT in texts:
+        texts[Content.ARGUMENTS] = texts.pop(Content.PROMPT)
+    for kind, column in (
+        (Content.PROMPT, "prompt_hash"),
+        (Content.OUTPUT, "output_hash"),
+        (Content.ARGUMENTS, "arguments_hash"),
+    ):
+        if kind in texts and row[column] is None:
+            row[column] = fingerprint(secret, texts[kind])
+
+
+def _close(reading: Reading) -> None:
+    """Fold the operation, flags and what is left into their columns, and hash the row."""
+    span, row = reading.span, reading.row
+    row["operation"] = (reading.operation or Operation.OTHER).value
+    row["flags"] = ",".join(sorted(reading.flags)) if reading.flags else ""
+    row["attributes_json"] = as_json(reading.kept)
+    row["events_json"] = _events_json(span) if span.events else _NO_EVENTS
+    row["links_json"] = (
+        as_json([{"trace_id": trace, "span_id": linked} for trace, linked in span.links[:MAX_EVENTS]])
+        if span.links
+        else _NO_EVENTS
+    )
+    row["resource_hash"] = ""
+    row["content_hash"] = hash_of(row)
+
+
+def hash_of(value: Any) -> str:
+    """Return 32 hex digits that equal values share."""
+    return hashlib.blake2b(orjson.dumps(value, default=str, option=_JSON), digest_size=16).hexdigest()
+
+
+_JSON = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
+
+
+def as_json(value: Any) -> str:
+    """Return the value as JSON text without credentials; text that is no UTF-8 is repaired by the wire before."""
+    return without_credentials(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode())
+
+
+def _events_json(span: RawSpan) -> str:
+    return as_json(
+        [
+            {"name": event.name[:MAX_NAME_CHARS], "time": event.time_ns, "attributes": plain(event.attributes)}
+            for event in span.events[:MAX_EVENTS]
+        ]
+    )

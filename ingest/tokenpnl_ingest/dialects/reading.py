@@ -1,0 +1,175 @@
+"""One span on its way to a row: its attributes sorted into mapped, kept and content, before a dialect speaks."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from tokenpnl.model import Flag, Operation
+from tokenpnl.tables import SPANS
+from tokenpnl_ingest.content import MAX_TEXT_CHARS, MAX_VALUE_CHARS, Content
+from tokenpnl_ingest.dialects.plan import PLANS, USAGE_COLUMNS, Plan, plan_for
+from tokenpnl_ingest.raw import RawSpan
+
+_MAX_NESTED_BYTES = 1024
+_ARRIVAL = ("received_at", "batch_no")
+EMPTY_ROW: dict[str, Any] = {name: None for name in SPANS.names if name not in _ARRIVAL}
+
+
+@dataclass(slots=True)
+class Reading:
+    """A span, the row it becomes, and what the attributes said.
+
+    `found` holds the candidates of each column, `kept` what goes to `attributes_json`, `contents` what is
+    fingerprinted and dropped, `unmapped` the names that look like usage and mean nothing to us.
+    """
+
+    span: RawSpan
+    row: dict[str, Any]
+    flags: set[Flag]
+    found: dict[str, list[tuple[int, str, Any, Plan]]] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
+    contents: list[tuple[Content, str, Any]] = field(default_factory=list)
+    unmapped: list[str] = field(default_factory=list)
+    operation: Operation | None = None
+
+    def get(self, key: str) -> Any:
+        """Return the raw attribute of that name, None when absent."""
+        return self.span.attributes.get(key)
+
+    def words(self, column: str) -> Iterator[str]:
+        """Yield the text candidates of a column, best first."""
+        for _, _, value, _ in self.found.get(column, ()):
+            if isinstance(value, str) and value:
+                yield value
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one emitter family means what it sends.
+
+    Attributes:
+        name: the `dialect` column.
+        amend: reads what only this family says into the row; runs on the mapped columns, before they are folded.
+        excludes_cache: whether `input_tokens` leaves cached tokens out; None where it is not known.
+        cache_reported: whether an absent cache count means none.
+        reasoning_reported: whether an absent reasoning count means none.
+    """
+
+    name: str
+    amend: Callable[[Reading], None] | None = None
+    excludes_cache: bool | None | Callable[[Reading], bool | None] = None
+    cache_reported: bool | Callable[[Reading], bool] = False
+    reasoning_reported: bool | Callable[[Reading], bool] = False
+
+
+def gather(span: RawSpan) -> Reading:
+    """Return the span's attributes mapped to columns, not yet folded."""
+    reading = Reading(span, EMPTY_ROW.copy(), set())
+    found, kept, contents = reading.found, reading.kept, reading.contents
+    for key, value in span.attributes.items():
+        plan = PLANS.get(key) or plan_for(key)
+        column = plan.column
+        if column is not None:
+            if column in found:
+                found[column].append((plan.rank, key, value, plan))
+            else:
+                found[column] = [(plan.rank, key, value, plan)]
+        elif plan.content is not None:
+            if plan.content is not Content.CREDENTIAL and value not in (None, "", [], {}):
+                contents.append((plan.content, key, value))
+                if type(value) is str and len(value) > MAX_VALUE_CHARS:
+                    reading.flags.add(Flag.VALUE_TRUNCATED)
+        else:
+            if plan.counts and type(value) in (int, float) and value:
+                reading.unmapped.append(key)
+            _keep(key, value, kept, reading)
+    for column, candidates in found.items():
+        _choose(column, candidates, reading)
+    return reading
+
+
+def _choose(column: str, candidates: list[tuple[int, str, Any, Plan]], reading: Reading) -> None:
+    """Set the column from the best candidate that says something."""
+    if len(candidates) > 1:
+        candidates.sort(key=_rank)
+    for _, key, value, plan in candidates:
+        if value is None or value == "":
+            continue
+        try:
+            converted = plan.convert(value)
+        except ValueError:
+            implausible = Flag.USAGE_IMPLAUSIBLE if column in USAGE_COLUMNS else Flag.REPORTED_COST_IMPLAUSIBLE
+            reading.flags.add(implausible)
+            reading.kept[key] = value if _plain_number(value) else str(value)[:MAX_TEXT_CHARS]
+            continue
+        if converted is not None:
+            reading.row[column] = converted
+            if type(value) is str and column in USAGE_COLUMNS:
+                reading.flags.add(Flag.USAGE_COERCED)
+            return
+
+
+def _rank(candidate: tuple[int, str, Any, Plan]) -> int:
+    return candidate[0]
+
+
+def _plain_number(value: Any) -> bool:
+    return isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _keep(key: str, value: Any, kept: dict[str, Any], reading: Reading) -> None:
+    kind = type(value)
+    if kind is str:
+        if len(value) > MAX_TEXT_CHARS:
+            reading.contents.append((Content.OTHER, key, value))
+            if len(value) > MAX_VALUE_CHARS:
+                reading.flags.add(Flag.VALUE_TRUNCATED)
+            return
+    elif kind is list or kind is dict:
+        value = shallow(value)
+        if value is None:
+            reading.contents.append((Content.OTHER, key, kind.__name__))
+            return
+    elif kind is float and not math.isfinite(value):
+        value = str(value)
+    elif value is None:
+        return
+    kept[key] = value
+
+
+def shallow(value: Any) -> Any:
+    """Return a nested value without the content it holds; None when it is too large to be an attribute."""
+    stripped = _strip(value)
+    return stripped if len(orjson.dumps(stripped, option=orjson.OPT_NON_STR_KEYS)) <= _MAX_NESTED_BYTES else None
+
+
+def _strip(value: Any) -> Any:
+    if isinstance(value, dict):
+        plans = ((key, item, PLANS.get(key) or plan_for(key)) for key, item in value.items())
+        return {key: _strip(item) for key, item, plan in plans if plan.content is None}
+    if isinstance(value, list):
+        return [_strip(item) for item in value]
+    if isinstance(value, str):
+        return value[:MAX_TEXT_CHARS]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes of an event or resource without content, credentials and long texts."""
+    out: dict[str, Any] = {}
+    for key, value in attributes.items():
+        if value is None or (PLANS.get(key) or plan_for(key)).content is not None:
+            continue
+        if isinstance(value, str):
+            if len(value) <= MAX_TEXT_CHARS:
+                out[key] = value
+        elif isinstance(value, list | dict):
+            small = shallow(value)
+            if small is not None:
+                out[key] = small
+        else:
+            out[key] = value if _plain_number(value) else str(value)
+    return out
