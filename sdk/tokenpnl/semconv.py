@@ -84,6 +84,8 @@ GPU_SECONDS: Final = "tokenpnl.gpu.seconds"
 QUEUE_DEPTH: Final = "tokenpnl.queue.depth"
 QUEUE_WAIT_MS: Final = "tokenpnl.queue.wait_ms"
 DEPLOYMENT: Final = "tokenpnl.deployment"
+# Where the answer was made; providers bill some regions dearer.
+REGION: Final = "tokenpnl.region"
 COST_USD: Final = "tokenpnl.cost_usd"
 RETRIEVAL_DOCUMENTS: Final = "tokenpnl.retrieval.documents"
 RETRIEVAL_HIT: Final = "tokenpnl.retrieval.hit"

@@ -1,0 +1,165 @@
+"""Where spans and outcomes go: OTLP by the OTEL_* variables, loopback by default, flushed at exit in bounded time.
+
+Exporters are imported here and nowhere else, and only while `init` runs.
+"""
+
+import atexit
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from tokenpnl.errors import ConfigurationError
+from tokenpnl.guard import Shield, log
+
+_PATHS: Final = {"traces": "/v1/traces", "logs": "/v1/logs"}
+_EXIT_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How one signal leaves: its exporter (`otlp`, `console`, an entry point, or `none`), protocol and endpoint.
+
+    `endpoint` None means that the exporter reads it from the OTEL_EXPORTER_OTLP_* variables itself.
+    """
+
+    exporter: str
+    protocol: str
+    endpoint: str | None
+
+    @property
+    def shown(self) -> str:
+        """The address for people."""
+        named = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+        return self.endpoint or named or "the exporter's default"
+
+
+def _setting(signal: str, name: str) -> str | None:
+    """Return an OTLP variable of the signal, else the general one, else None; empty counts as absent."""
+    own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}", "").strip()
+    return own or os.environ.get(f"OTEL_EXPORTER_OTLP_{name}", "").strip() or None
+
+
+def _protocol(signal: str, endpoint: str | None) -> str:
+    wanted = _setting(signal, "PROTOCOL")
+    if wanted == "http/json":
+        log.warning("http/json has no Python exporter; tokenpnl sends http/protobuf")
+        return "http/protobuf"
+    if wanted in {"grpc", "http/protobuf"}:
+        return wanted
+    if wanted is not None:
+        msg = f"OTEL_EXPORTER_OTLP_PROTOCOL is grpc or http/protobuf, got {wanted!r}"
+        raise ConfigurationError(msg)
+    # 4317 is gRPC by registration, so the usual mix-up of ports costs nobody their spans.
+    address = endpoint or _setting(signal, "ENDPOINT") or ""
+    return "grpc" if address.rstrip("/").endswith(":4317") else "http/protobuf"
+
+
+def _address(signal: str, protocol: str, endpoint: str | None) -> str | None:
+    """Return the full address of the signal, or None where the exporter's own variables name it."""
+    if endpoint is None:
+        if _setting(signal, "ENDPOINT") is not None:
+            return None
+        endpoint = "http://127.0.0.1:4317" if protocol == "grpc" else "http://127.0.0.1:4318"
+    if protocol == "grpc" or urlsplit(endpoint).path.strip("/"):
+        return endpoint
+    return endpoint.rstrip("/") + _PATHS[signal]
+
+
+def route(signal: str, endpoint: str | None = None) -> Route:
+    """Return how a signal leaves this process.
+
+    Args:
+        signal: `traces` or `logs`.
+        endpoint: overrides the variables; a bare address gets the signal's path under HTTP.
+
+    Raises:
+        ConfigurationError: for an unknown protocol.
+    """
+    exporter = os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").split(",")[0].strip().lower() or "otlp"
+    if endpoint is not None and exporter == "none":
+        exporter = "otlp"
+    protocol = _protocol(signal, endpoint)
+    return Route(exporter, protocol, _address(signal, protocol, endpoint))
+
+
+def span_exporter(way: Route) -> Any:
+    """Return the span exporter of a route, or None for `none`."""
+    if way.exporter == "none":
+        return None
+    if way.exporter == "console":
+        from opentelemetry.sdk.trace.export import ConsoleSpanExporter
+
+        return ConsoleSpanExporter()
+    if way.exporter != "otlp":
+        return _named("opentelemetry_traces_exporter", way.exporter)()
+    if way.protocol == "grpc":
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
+
+        return GrpcExporter(endpoint=way.endpoint)
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
+
+    return HttpExporter(endpoint=way.endpoint)
+
+
+def log_exporter(way: Route) -> Any:
+    """Return the log exporter of a route, or None for `none`."""
+    if way.exporter == "none":
+        return None
+    if way.exporter == "console":
+        from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter
+
+        return ConsoleLogRecordExporter()
+    if way.exporter != "otlp":
+        return _named("opentelemetry_logs_exporter", way.exporter)()
+    if way.protocol == "grpc":
+        from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as GrpcExporter
+
+        return GrpcExporter(endpoint=way.endpoint)
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as HttpExporter
+
+    return HttpExporter(endpoint=way.endpoint)
+
+
+def _named(group: str, name: str) -> Callable[[], Any]:
+    from importlib.metadata import entry_points
+
+    found = list(entry_points(group=group, name=name))
+    if not found:
+        msg = f"no exporter {name!r} is installed in the group {group}; known: {entry_points(group=group).names}"
+        raise ConfigurationError(msg)
+    made: Callable[[], Any] = found[0].load()
+    return made
+
+
+class AtExit:
+    """Ends processors at interpreter exit, within `_EXIT_SECONDS` for all of them, whatever the network does."""
+
+    def __init__(self) -> None:
+        self._processors: list[Any] = []
+
+    def add(self, processor: Any) -> None:
+        """Flush and shut this processor down at exit."""
+        if not self._processors:
+            atexit.register(self.run)
+        self._processors.append(processor)
+
+    def run(self) -> None:
+        """Flush and shut down."""
+        for processor in self._processors:
+            with Shield("flush at exit"):
+                # The batch processors' public shutdown waits for 30 s; the inner one takes the time we have.
+                inner = getattr(processor, "_batch_processor", None)
+                if inner is None:
+                    processor.shutdown()
+                else:
+                    inner.shutdown(timeout_millis=int(1000 * _EXIT_SECONDS / len(self._processors)))
+
+    def flush(self) -> bool:
+        """Send what is queued now; return whether every processor managed."""
+        sent = [processor.force_flush() for processor in self._processors]
+        return all(sent)
+
+
+at_exit = AtExit()
