@@ -5,6 +5,8 @@
     TokenpnlError
     ├── ConfigurationError   a file, option or environment variable is wrong
     ├── RefusedInputError    a payload, file or value cannot be taken; nothing of it was stored
+    │   └── TooLargeError    it is larger than the limit, as sent or after decompression
+    ├── OverloadedError      no room at the moment; the same request may be sent again later
     ├── StoreError           the store cannot be opened, read or written
     │   └── StoreHeldError   another process holds it
     └── RateNotFoundError    the rate card has no price for a usage
@@ -23,6 +25,14 @@ class ConfigurationError(TokenpnlError):
 
 class RefusedInputError(TokenpnlError):
     """A payload, file or value cannot be taken; nothing of it was stored."""
+
+
+class TooLargeError(RefusedInputError):
+    """A payload is larger than the limit, as sent or after decompression."""
+
+
+class OverloadedError(TokenpnlError):
+    """There is no room at the moment; the same request may be sent again later."""
 
 
 class StoreError(TokenpnlError):

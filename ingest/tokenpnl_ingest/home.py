@@ -1,0 +1,137 @@
+"""Where one collector keeps everything, who holds it, and how clients find the holder."""
+
+import fcntl
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import platformdirs
+
+from tokenpnl.errors import StoreHeldError
+
+HOME_VARIABLE = "TOKENPNL_HOME"
+_PRIVATE = 0o077
+_HOLD_PATIENCE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """A collector that serves a home: its process and the addresses it listens on."""
+
+    pid: int
+    http: str
+    grpc: str
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of one store. All files are readable by their owner alone."""
+
+    path: Path
+
+    @classmethod
+    def at(cls, path: str | Path | None = None) -> "Home":
+        """Return the home at `path`, else at $TOKENPNL_HOME, else in the user's data folder; create it when absent."""
+        chosen = path or os.environ.get(HOME_VARIABLE) or platformdirs.user_data_path("tokenpnl", appauthor=False)
+        home = cls(Path(chosen).expanduser().resolve())
+        os.umask(os.umask(_PRIVATE) | _PRIVATE)
+        home.journal.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return home
+
+    @property
+    def journal(self) -> Path:
+        """The folder of accepted batches."""
+        return self.path / "journal"
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file: an index over the journal, rebuildable."""
+        return self.path / "tokenpnl.duckdb"
+
+    @property
+    def collector_file(self) -> Path:
+        """Pid and addresses of the collector that serves this home."""
+        return self.path / "collector.json"
+
+    def secret(self) -> bytes:
+        """Return the key of this home's fingerprints, made on first use and never changed."""
+        file = self.path / "secret"
+        try:
+            with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as sink:
+                sink.write(secrets.token_bytes(32))
+                sink.flush()
+                os.fsync(sink.fileno())
+        except FileExistsError:
+            pass
+        return file.read_bytes()
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Hold the store for this process as long as the block runs.
+
+        Raises:
+            StoreHeldError: another process holds it; the message names its pid and address.
+        """
+        descriptor = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            self._lock(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _lock(self, descriptor: int) -> None:
+        # A client that looks who holds the lock has it for a moment itself, hence the patience.
+        give_up = time.monotonic() + _HOLD_PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < give_up:
+                    time.sleep(0.02)
+                    continue
+                holder = self._announced()
+                who = f"pid {holder.pid} at {holder.http}" if holder else "another process"
+                raise StoreHeldError(
+                    f"{self.path} is held by {who}; talk to that collector, stop it, or give another --home"
+                ) from None
+            else:
+                return
+
+    def announce(self, running: Running) -> None:
+        """Write `collector.json`, whole or not at all."""
+        draft = self.collector_file.with_suffix(f".{os.getpid()}.tmp")
+        draft.write_text(json.dumps(asdict(running)) + "\n")
+        draft.replace(self.collector_file)
+
+    def withdraw(self) -> None:
+        """Remove `collector.json`; for the holder to call before it lets go."""
+        self.collector_file.unlink(missing_ok=True)
+
+    def _announced(self) -> Running | None:
+        try:
+            return Running(**json.loads(self.collector_file.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+def running_collector(home: Home) -> Running | None:
+    """Return the collector that holds the home now, or None when nobody does (open the store in process then).
+
+    None is also the answer in the moment between a collector's start and its first address.
+    """
+    try:
+        descriptor = os.open(home.path / "lock", os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return home._announced()  # noqa: SLF001 - same module, one reader of the file
+    finally:
+        os.close(descriptor)
+    return None

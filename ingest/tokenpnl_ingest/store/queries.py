@@ -1,0 +1,213 @@
+"""The named questions that the store answers. Names of tables and columns come from the contract, values are bound."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from tokenpnl.errors import RefusedInputError
+from tokenpnl.schema import Type
+from tokenpnl_ingest.store.schema import CONTRACT, SQL_TABLES
+
+When = str | int | datetime | None
+Where = Mapping[str, Sequence[Any]] | None
+
+TIME_OF = {
+    "spans": "started_at",
+    "outcomes": "effective_at",
+    "evaluations": "evaluated_at",
+    "quarantine": "received_at",
+    "batches": "received_at",
+    "attempts": "started_at",
+    "calls": "started_at",
+    "fees": "started_at",
+    "runs": "started_at",
+    "booked": "booked_at",
+    "line_items": "started_at",
+}
+_GRAINS = ("hour", "day", "week", "month", "quarter", "year")
+_SUMMED = ("list_cost_usd", "cost_usd", "uncached_cost_usd")
+
+
+def table(  # noqa: PLR0913 - each one narrows the question
+    name: str,
+    *,
+    since: When = None,
+    until: When = None,
+    where: Where = None,
+    columns: Sequence[str] | None = None,
+    order_by: str | None = None,
+    descending: bool = False,
+    limit: int | None = None,
+    offset: int = 0,
+) -> sa.Select[Any]:
+    """Select rows of one table, of the time [since, until), sorted by `order_by` with NULLs last.
+
+    Args:
+        where: column -> accepted values; None among them accepts NULL.
+    """
+    source = _table(name)
+    chosen = [_column(source, column) for column in columns] if columns else list(source.c)
+    query = sa.select(*chosen).where(*_conditions(source, since, until, where))
+    if order_by is not None:
+        key = _column(source, order_by)
+        query = query.order_by((key.desc() if descending else key.asc()).nulls_last())
+    if limit is not None:
+        query = query.limit(limit)
+    return query.offset(offset) if offset else query
+
+
+def count(name: str, *, since: When = None, until: When = None, where: Where = None) -> sa.Select[Any]:
+    """Count the rows that `table` would return without a limit: one row, `rows`."""
+    source = _table(name)
+    counted = sa.select(sa.func.count().label("rows")).select_from(source)
+    return counted.where(*_conditions(source, since, until, where))
+
+
+def line_item_sums(
+    by: Sequence[str] = (), *, since: When = None, until: When = None, where: Where = None
+) -> sa.Select[Any]:
+    """Sum line items by columns or grains (hour, day, week, month, quarter, year, in UTC), sorted by them.
+
+    Gives the dimensions, `quantity`, `list_cost_usd`, `cost_usd`, `uncached_cost_usd` (each the sum of the known
+    ones, NULL when none is known), `unpriced_quantity`, `lines`.
+    """
+    source = _table("line_items")
+    dimensions = [_dimension(source, name) for name in by]
+    unpriced = sa.func.sum(source.c.quantity).filter(source.c.cost_usd.is_(None))
+    sums = [
+        sa.cast(sa.func.sum(source.c.quantity), sa.BigInteger).label("quantity"),
+        *(sa.func.sum(source.c[name]).label(name) for name in _SUMMED),
+        sa.cast(sa.func.coalesce(unpriced, 0), sa.BigInteger).label("unpriced_quantity"),
+        sa.func.count().label("lines"),
+    ]
+    query = sa.select(*dimensions, *sums).where(*_conditions(source, since, until, where))
+    if not by:
+        return query
+    labels = [sa.literal_column(f'"{name}"') for name in by]
+    return query.group_by(*labels).order_by(*(label.nulls_last() for label in labels))
+
+
+def distinct(name: str, column: str, *, since: When = None, until: When = None, where: Where = None) -> sa.Select[Any]:
+    """Select the distinct known values of a column, sorted."""
+    source = _table(name)
+    value = _column(source, column)
+    return (
+        sa.select(value).distinct().where(value.is_not(None), *_conditions(source, since, until, where)).order_by(value)
+    )
+
+
+def spans_of_traces(trace_ids: Sequence[str]) -> sa.Select[Any]:
+    """Select every stored version of the spans of these traces, by trace, start and span id."""
+    spans = _table("spans")
+    return (
+        sa.select(spans)
+        .where(spans.c.trace_id.in_(trace_ids))
+        .order_by("trace_id", "started_at", "span_id", "content_hash")
+    )
+
+
+def spans_of_run(run_id: str) -> sa.Select[Any]:
+    """Select the spans of the traces in which the run has spans, calls or its run span."""
+    spans, runs, attempts = _table("spans"), _table("runs"), _table("attempts")
+    trace_ids = sa.union(
+        sa.select(spans.c.trace_id).where(spans.c.run_id == run_id),
+        sa.select(runs.c.trace_id).where(runs.c.run_id == run_id),
+        sa.select(attempts.c.trace_id).where(attempts.c.run_id == run_id),
+    )
+    return sa.select(spans).where(spans.c.trace_id.in_(trace_ids)).order_by("started_at", "span_id", "content_hash")
+
+
+def touched_traces(after: int) -> sa.Select[Any]:
+    """Select the traces whose books batches above `after` put out of date, as `trace_id`, sorted.
+
+    These are the traces of new spans, and those of the runs that new outcomes speak of.
+    """
+    spans, outcomes = _table("spans"), _table("outcomes")
+    # A run without an id of its own is named by its trace, or trace/span.
+    named = sa.func.split_part(outcomes.c.run_id, "/", 1).label("trace_id")
+    of_run = sa.select(spans.c.trace_id).join(outcomes, outcomes.c.run_id == spans.c.run_id)
+    touched = sa.union(
+        sa.select(spans.c.trace_id).where(spans.c.batch_no > after),
+        sa.select(outcomes.c.trace_id).where(outcomes.c.batch_no > after),
+        sa.select(named).where(outcomes.c.batch_no > after),
+        of_run.where(outcomes.c.batch_no > after),
+    ).subquery()
+    return sa.select(touched.c.trace_id).where(touched.c.trace_id.is_not(None)).order_by(touched.c.trace_id)
+
+
+QUESTIONS: dict[str, Callable[..., sa.Select[Any]]] = {
+    "table": table,
+    "count": count,
+    "line_item_sums": line_item_sums,
+    "distinct": distinct,
+    "spans_of_traces": spans_of_traces,
+    "spans_of_run": spans_of_run,
+    "touched_traces": touched_traces,
+}
+
+
+def _table(name: str) -> sa.Table:
+    if name not in SQL_TABLES:
+        raise RefusedInputError(f"no table {name!r}; there are {', '.join(SQL_TABLES)}")
+    return SQL_TABLES[name]
+
+
+def _column(source: sa.Table, name: str) -> sa.Column[Any]:
+    if name not in source.c:
+        raise RefusedInputError(f"{source.name} has no column {name!r}; it has {', '.join(source.c.keys())}")
+    return source.c[name]
+
+
+def _dimension(source: sa.Table, name: str) -> sa.Label[Any]:
+    if name in _GRAINS:
+        return sa.func.date_trunc(sa.literal(name, literal_execute=True), source.c.started_at).label(name)
+    return _column(source, name).label(name)
+
+
+def _conditions(source: sa.Table, since: When, until: When, where: Where) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    for column, values in (where or {}).items():
+        conditions.append(_among(_column(source, column), values))
+    if since is not None:
+        conditions.append(_time(source) >= _moment(since))
+    if until is not None:
+        conditions.append(_time(source) < _moment(until))
+    return conditions
+
+
+def _among(column: sa.Column[Any], values: Sequence[Any]) -> sa.ColumnElement[bool]:
+    if isinstance(values, str):
+        raise RefusedInputError(f"where[{column.name!r}] takes a list of values, got one text")
+    known = column.in_([value for value in values if value is not None])
+    return sa.or_(known, column.is_(None)) if None in values else known
+
+
+def _time(source: sa.Table) -> sa.Column[Any]:
+    if source.name not in TIME_OF:
+        raise RefusedInputError(f"{source.name} has no time; leave out since and until")
+    return source.c[TIME_OF[source.name]]
+
+
+def _moment(when: str | int | datetime) -> sa.ColumnElement[Any]:
+    if isinstance(when, str):
+        try:
+            when = datetime.fromisoformat(when)
+        except ValueError:
+            raise RefusedInputError(f"expected an ISO 8601 time such as 2026-11-24T00:00:00Z, got {when!r}") from None
+    if isinstance(when, datetime):
+        if when.tzinfo is None:
+            raise RefusedInputError(f"the time {when} has no zone; add Z for UTC")
+        when = _nanoseconds(when)
+    return sa.func.make_timestamp_ns(sa.cast(when, sa.BigInteger))
+
+
+def _nanoseconds(when: datetime) -> int:
+    since_epoch = when - datetime(1970, 1, 1, tzinfo=UTC)
+    return ((since_epoch.days * 86400 + since_epoch.seconds) * 1_000_000 + since_epoch.microseconds) * 1000
+
+
+def text_columns(name: str) -> list[str]:
+    """Return the columns of the table that can serve as dimensions: text and booleans."""
+    return [column.name for column in CONTRACT[name].columns if column.type in (Type.TEXT, Type.BOOL)]
