@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from tokenpnl.model import WITHOUT_DIRECT_RESULT, CostCategory, CostSource
-from tokenpnl.tables import LINE_ITEMS, RUNS
+from tokenpnl.tables import CALLS, LINE_ITEMS, RUNS
 from tokenpnl_analytics.classify import classify
 from tokenpnl_analytics.frames import MONEY, conform
+from tokenpnl_analytics.memos import avoided_costs, primary_costs
 from tokenpnl_analytics.outcomes import attach_outcomes
 from tokenpnl_analytics.prices import charge
 from tokenpnl_analytics.ratecard import RateCard
@@ -44,10 +45,10 @@ def book(resolution: Resolution, outcomes: pl.DataFrame, card: RateCard) -> Book
     runs = attach_outcomes(resolution.runs, outcomes)
     attempts = resolution.attempts.sort("tenant", "attempt_id")
     fees = resolution.fees.sort("tenant", "trace_id", "span_id")
-    line_items = charge(classify(attempts, runs), classify(fees, runs), card)
+    line_items = primary_costs(charge(classify(attempts, runs), classify(fees, runs), card), attempts, card)
     return Books(
         attempts=attempts,
-        calls=resolution.calls.sort("tenant", "call_key"),
+        calls=conform(avoided_costs(resolution.calls, card).sort("tenant", "call_key"), CALLS),
         fees=fees,
         runs=conform(run_costs(runs, line_items).sort("tenant", "run_id", "trace_id", "span_id"), RUNS),
         line_items=conform(line_items, LINE_ITEMS),

@@ -1,4 +1,4 @@
-"""Cost categories: a partition of the traced cost. Every attempt and fee has exactly one reason; the first match wins."""
+"""Cost categories: a partition of the traced cost. One reason per attempt and fee; the first match wins."""
 
 from dataclasses import dataclass
 

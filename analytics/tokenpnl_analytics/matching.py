@@ -21,7 +21,20 @@ _PROVIDER_ALIASES = {
 }
 # Servers that run weights on somebody's own machine: a hosted model of the same name has another price.
 SELF_HOSTED_SERVERS = frozenset(
-    {"edge", "llama.cpp", "llama_cpp", "llamacpp", "lm_studio", "lmstudio", "mlx", "ollama", "sglang", "tgi", "triton", "vllm"}
+    {
+        "edge",
+        "llama.cpp",
+        "llama_cpp",
+        "llamacpp",
+        "lm_studio",
+        "lmstudio",
+        "mlx",
+        "ollama",
+        "sglang",
+        "tgi",
+        "triton",
+        "vllm",
+    }
 )
 SELF_HOSTED_DEPLOYMENTS = frozenset({"self_host", "optimized", "edge"})
 _NO_CONTEXT = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand", "unspecified"})

@@ -19,7 +19,12 @@ _DAY_NS = 86_400_000_000_000
 _MATCHED_BY = ("provider", "model", "service_tier")
 _CATEGORY_COLUMNS = ("cost_category", "category_rule", "cause")
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
-_LINE_FLAGS = (Flag.CONTEXT_UNMATCHED.value, Flag.PRICE_BEFORE_FIRST.value, Flag.PRICE_ROUNDED.value, Flag.UNPRICED.value)
+_LINE_FLAGS = (
+    Flag.CONTEXT_UNMATCHED.value,
+    Flag.PRICE_BEFORE_FIRST.value,
+    Flag.PRICE_ROUNDED.value,
+    Flag.UNPRICED.value,
+)
 
 
 def charge(attempts: pl.DataFrame, fees: pl.DataFrame, card: RateCard) -> pl.DataFrame:
@@ -35,12 +40,21 @@ def charge(attempts: pl.DataFrame, fees: pl.DataFrame, card: RateCard) -> pl.Dat
         `UsageKind`, then fees. `cost_usd` is NULL where no price is known (`cost_source` unpriced) or where the cost is
         GPU time (gpu); 0 for an attempt that was certainly not billed.
     """
-    return pl.concat([_token_lines(attempts, card), _fee_lines(fees)], how="diagonal").select(
-        name for name in LINE_ITEMS.names if name in attempts.columns or name not in _CATEGORY_COLUMNS
+    return pl.concat([token_lines(attempts, card), _fee_lines(fees)], how="diagonal").select(
+        name
+        for name in LINE_ITEMS.names
+        if name in attempts.columns or name not in (*_CATEGORY_COLUMNS, "primary_cost_usd")
     )
 
 
-def _token_lines(attempts: pl.DataFrame, card: RateCard) -> pl.DataFrame:
+def token_lines(attempts: pl.DataFrame, card: RateCard) -> pl.DataFrame:
+    """Return the line items of tokens alone.
+
+    Args:
+        attempts: `attempt_id, provider, model, service_tier, deployment, started_at, billed, flags`, the usage kinds
+            and `input_total_tokens`; other columns of `line_items` are carried along.
+        card: dated prices.
+    """
     priced = _priced_kinds(attempts, card)
     owners = attempts.select(
         *(name for name in LINE_ITEMS.names if name in attempts.columns and name != "flags"),
@@ -162,7 +176,7 @@ def _cost_source() -> pl.Expr:
 
 
 def _with_flags(lines: pl.DataFrame) -> pl.DataFrame:
-    """Add `flags`: those of the attempt and those of the price, sorted; combinations are few, so each is spelled once."""
+    """Add `flags`: the attempt's and the price's, sorted; combinations are few, so each is spelled once."""
     keys = ["attempt_flags", *_LINE_FLAGS]
     combinations = lines.select(keys).unique()
     spelled = [

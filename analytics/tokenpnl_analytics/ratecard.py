@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache, cached_property
 from importlib.metadata import version
+from itertools import pairwise
 
 import polars as pl
 from genai_prices.data_snapshot import DataSnapshot, get_snapshot
@@ -161,7 +162,7 @@ def _contexts(model: ModelInfo) -> list[str]:
 
 
 def _price_lists(model: ModelInfo, context: str) -> Iterator[tuple[tuple[int, int, int, int], ModelPrice, bool]]:
-    """Yield the model's price lists in one context: (dates and window of the day), prices, whether the context has one."""
+    """Yield price lists in one context: (dates and window of the day), prices, whether the context had one."""
     conditional = [] if isinstance(model.prices, ModelPrice) else model.prices
     wanted = CONTEXTS.get(context)
     variants = [v for v in model.price_variants or () if wanted and v.when.items() <= wanted.items()]
@@ -172,9 +173,7 @@ def _price_lists(model: ModelInfo, context: str) -> Iterator[tuple[tuple[int, in
             yield (from_ns, until_ns, opens, closes), model.get_prices(moment, wanted), matched
 
 
-def _date_spans(
-    conditional: list[ConditionalPrice], variants: list[PriceVariant]
-) -> Iterator[tuple[int, int, date]]:
+def _date_spans(conditional: list[ConditionalPrice], variants: list[PriceVariant]) -> Iterator[tuple[int, int, date]]:
     """Yield [from, until) in nanoseconds, and a day inside, between the dates at which any price changes."""
     constraints = [item.constraint for item in (*conditional, *variants)]
     dates = sorted({c.start_date for c in constraints if isinstance(c, StartDateConstraint)})
@@ -188,13 +187,13 @@ def _day_ns(day: date) -> int:
 
 
 def _day_windows(conditional: list[ConditionalPrice], variants: list[PriceVariant]) -> list[tuple[int, int]]:
-    """Return the windows of the UTC day, in nanoseconds since midnight, between the times at which any price changes."""
+    """Return the windows of the UTC day, in nanoseconds, between the times at which any price changes."""
     edges = {0, _DAY_NS}
     for item in (*conditional, *variants):
         if isinstance(item.constraint, TimeOfDateConstraint):
             edges |= {_time_ns(item.constraint.start_time), _time_ns(item.constraint.end_time)}
     ordered = sorted(edges)
-    return list(zip(ordered[:-1], ordered[1:], strict=True))
+    return list(pairwise(ordered))
 
 
 def _time_ns(moment: time) -> int:
@@ -234,7 +233,7 @@ def _unit_sizes() -> dict[str, int]:
 
 @cache
 def _price_keys(priced: frozenset[str]) -> dict[str, str]:
-    """Return for each usage kind the price key that genai-prices would bill it by: the most specific priced ancestor."""
+    """Return the price key that genai-prices bills each usage kind by: the most specific priced ancestor."""
     units = [(unit["price_key"], unit["dimensions"]) for unit in unit_data.values() if unit["price_key"] in priced]
     chosen = {}
     for kind, wanted in _DIMENSIONS.items():

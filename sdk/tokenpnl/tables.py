@@ -264,6 +264,7 @@ CALLS = Table(
         must(boolean("cached", "Answered by the application's cache.")),
         integer("cache_avoided_input_tokens", "Input tokens that the hit avoided."),
         integer("cache_avoided_output_tokens", "Output tokens that the hit avoided."),
+        money("cache_avoided_usd", "What the avoided tokens would have cost; memo, NULL: no hit or no price."),
         _FLAGS,
     ),
 )
@@ -346,6 +347,7 @@ LINE_ITEMS = Table(
         money("list_cost_usd", "Quantity at list."),
         money("cost_usd", "Effective cost; NULL: unpriced, or certainly unbilled usage costs 0."),
         money("uncached_cost_usd", "The same tokens at the uncached input price; memo of cache savings."),
+        money("primary_cost_usd", "Same tokens at the price of the primary that a fallback replaced; else NULL."),
         must(text("cost_source", "One of `CostSource`.")),
         text("price_version", "Source, version and hash of the rate card."),
         must(text("cost_category", "One of `CostCategory`.")),
