@@ -1,6 +1,7 @@
 """What a receiver answers, as OTLP wants it: a response or a google.rpc.Status in the request's content type."""
 
 import json
+from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.code_pb2 import Code
@@ -17,7 +18,7 @@ from tokenpnl_ingest.otlp import Signal
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 
-_RESPONSE = {
+_RESPONSE: dict[Signal, tuple[Any, str, str]] = {
     Signal.TRACES: (ExportTraceServiceResponse, "rejected_spans", "rejectedSpans"),
     Signal.LOGS: (ExportLogsServiceResponse, "rejected_log_records", "rejectedLogRecords"),
     Signal.METRICS: (ExportMetricsServiceResponse, "rejected_data_points", "rejectedDataPoints"),

@@ -34,6 +34,8 @@ class BodyReader:
                     self._reading_bytes += len(chunk)
                     self._check(size)
                     chunks.append(chunk)
+        except TimeoutError:
+            raise TimeoutError(f"the body did not arrive within {limits.BODY_SECONDS:.0f} s") from None
         except (ConnectionError, asyncio.IncompleteReadError, web.RequestPayloadError) as error:
             raise RefusedInputError(f"the body ended early: {error}") from None
         finally:

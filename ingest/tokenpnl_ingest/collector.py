@@ -6,7 +6,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from tokenpnl.errors import OverloadedError, RefusedInputError
 from tokenpnl_ingest import limits
@@ -24,7 +24,7 @@ _DECODERS = 2
 
 @dataclass(frozen=True)
 class Ack:
-    """Everything of the request that was not refused is on disk. `message` says why `refused` records were not taken."""
+    """What was not refused of the request is on disk; `message` says why `refused` records were not taken."""
 
     refused: int = 0
     message: str = ""
@@ -60,7 +60,7 @@ class Collector:
         self._loader: Loader | None = None
         self._decoders = ThreadPoolExecutor(_DECODERS, thread_name_prefix="tokenpnl-decode")
 
-    def start(self, on_loaded: OnLoaded | None = None) -> "Collector":
+    def start(self, on_loaded: OnLoaded | None = None) -> Self:
         """Begin to load what the journal holds and to take requests; return self.
 
         Args:
@@ -71,7 +71,7 @@ class Collector:
         self._loader.wake()
         return self
 
-    def __enter__(self) -> "Collector":
+    def __enter__(self) -> Self:
         return self if self._commit else self.start()
 
     def __exit__(self, *_: object) -> None:
@@ -81,7 +81,10 @@ class Collector:
         """Take one export request; the future is done when its rows are on disk.
 
         Args:
-            body: as sent; `encoding` is `identity` or `gzip`.
+            signal: what it carries.
+            body: as sent.
+            content_type: `application/x-protobuf` or `application/json`.
+            encoding: `identity` or `gzip`.
 
         Returns:
             A future of the Ack. It carries RefusedInputError (never send it again; TooLargeError for its size) or

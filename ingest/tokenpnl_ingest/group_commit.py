@@ -75,7 +75,7 @@ class GroupCommit:
         try:
             batch_no = self._journal.append(to_payload(merged(pending.batch for pending in group)))
             self._journal.sync()
-        except Exception as error:  # noqa: BLE001 - the thread's border: senders must hear of it and send again
+        except Exception as error:
             log.exception("%d requests are refused for now", len(group))
             for pending in group:
                 pending.durable.set_exception(OverloadedError(str(error)))

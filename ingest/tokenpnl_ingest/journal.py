@@ -29,6 +29,7 @@ class Journal:
         self._folder = folder
         self._segment_bytes = segment_bytes
         self._descriptor: int | None = None
+        self._end = self._durable_end = 0
         self._acked_file = os.open(folder / "acked", os.O_CREAT | os.O_RDWR, 0o600)
         self.faults: list[str] = []
         acked = self._acked_batch_no()
@@ -48,7 +49,7 @@ class Journal:
         try:
             descriptor = self._open_segment(batch_no)
             if os.pwritev(descriptor, [head, payload], self._end) != len(head) + len(payload):
-                raise OSError(f"short write of {len(payload)} bytes")  # noqa: TRY301 - one cure for both
+                raise OSError(f"short write of {len(payload)} bytes")
         except OSError as error:
             self._take_back()
             raise StoreError(
@@ -165,8 +166,8 @@ class Journal:
         last = 0
         for path in reversed(self._segments()):
             found = list(records(path.read_bytes()))
-            if found and isinstance(found[-1], Damage):
-                self._cut_tail(path, found.pop())
+            if found and isinstance(tail := found[-1], Damage):
+                self._cut_tail(path, tail)
             whole = [record.batch_no for record in found if isinstance(record, Record)]
             if whole:
                 _sync_file(path)

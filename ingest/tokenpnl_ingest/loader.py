@@ -62,7 +62,7 @@ class Loader:
             try:
                 self._load_all()
                 self._store.checkpoint()
-            except Exception as error:  # noqa: BLE001 - the thread's border: the journal keeps all, so try again
+            except Exception as error:
                 log.exception("loading stopped; the journal keeps everything")
                 self._recover(error)
                 if not closing:

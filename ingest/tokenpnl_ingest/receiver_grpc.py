@@ -78,21 +78,22 @@ class GrpcReceiver:
     def _export(self, signal: Signal) -> Callable[[bytes, grpc.ServicerContext], bytes]:
         def export(body: bytes, context: grpc.ServicerContext) -> bytes:
             try:
-                ack = self._collector.submit(signal, body, PROTOBUF).result()
+                return response(signal, self._collector.submit(signal, body, PROTOBUF).result(), PROTOBUF)
             except TooLargeError as error:
-                context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+                refused = grpc.StatusCode.RESOURCE_EXHAUSTED, str(error)
             except RefusedInputError as error:
-                context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+                refused = grpc.StatusCode.INVALID_ARGUMENT, str(error)
             except OverloadedError as error:
-                _ask_again(context, str(error))
+                refused = _ask_again(context, str(error))
             except Exception:
                 log.exception("an export of %s failed; the client is asked to send again", signal)
-                _ask_again(context, "an unexpected error; it is in the collector's log")
-            return response(signal, ack, PROTOBUF)
+                refused = _ask_again(context, "an unexpected error; it is in the collector's log")
+            context.abort(*refused)
+            raise AssertionError("abort raises")
 
         return export
 
 
-def _ask_again(context: grpc.ServicerContext, text: str) -> None:
+def _ask_again(context: grpc.ServicerContext, text: str) -> tuple[grpc.StatusCode, str]:
     context.set_trailing_metadata(retry_trailers(Code.UNAVAILABLE, text))
-    context.abort(grpc.StatusCode.UNAVAILABLE, text)
+    return grpc.StatusCode.UNAVAILABLE, text

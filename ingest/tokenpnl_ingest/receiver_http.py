@@ -22,6 +22,12 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _CONTENT_TYPES = {PROTOBUF: PROTOBUF, "application/protobuf": PROTOBUF, JSON: JSON}
 _IDLE_SECONDS = 75.0
 _DRAIN_SECONDS = 5.0
+_STATUS: dict[type[Exception], int] = {
+    TooLargeError: 413,
+    RefusedInputError: 400,
+    TimeoutError: 408,
+    OverloadedError: 503,
+}
 _RETRY = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
 
 
@@ -129,16 +135,10 @@ class HttpReceiver:
         """Turn every error into the answer by which OTLP clients drop or send again, and never into a 500."""
         try:
             return await handler(request)
-        except TooLargeError as error:
-            return _refused(request, 413, str(error))
-        except RefusedInputError as error:
-            return _refused(request, 400, str(error))
-        except TimeoutError:
-            return _refused(request, 408, f"the body did not arrive within {limits.BODY_SECONDS:.0f} s")
-        except OverloadedError as error:
-            return _refused(request, 503, str(error))
         except web.HTTPException as error:
             return _refused(request, error.status, error.text or error.reason, dict(error.headers))
+        except tuple(_STATUS) as error:
+            return _refused(request, _status_of(error), str(error))
         except Exception:
             log.exception("%s %s failed; the client is asked to send again", request.method, request.path)
             return _refused(request, 503, "an unexpected error; it is in the collector's log")
@@ -165,6 +165,10 @@ async def _own_host(request: web.Request, handler: _Handler) -> web.StreamRespon
     except (ConfigurationError, ValueError):
         return _refused(request, 400, "the Host header names another machine; use localhost or 127.0.0.1")
     return await handler(request)
+
+
+def _status_of(error: BaseException) -> int:
+    return next(status for kind, status in _STATUS.items() if isinstance(error, kind))
 
 
 def _answer_type(request: web.BaseRequest) -> str:

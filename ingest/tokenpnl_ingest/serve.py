@@ -39,6 +39,9 @@ def serving(
     """Serve the home as long as the block runs; give the collector and the addresses, announced in `collector.json`.
 
     Args:
+        home: what to serve.
+        ports: where to listen.
+        host: a loopback address.
         on_loaded: called after each load with the traces whose books are out of date.
         bookkeeping: builds the keeper of the books around the store and gives its `on_loaded`; left last.
 

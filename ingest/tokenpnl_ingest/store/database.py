@@ -66,7 +66,7 @@ def _lock_down(connection: duckdb.DuckDBPyConnection) -> None:
 def _check_contract(connection: duckdb.DuckDBPyConnection) -> None:
     found: dict[str, list[str]] = {}
     rows = connection.execute(
-        "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = $1 ORDER BY table_name, column_index",
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = $1 ORDER BY column_index",
         [CATALOG],
     ).fetchall()
     for table, column in rows:

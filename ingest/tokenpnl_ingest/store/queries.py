@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tokenpnl.errors import RefusedInputError
+from tokenpnl.model import CostSource
 from tokenpnl.schema import Type
 from tokenpnl_ingest.store.schema import CONTRACT, SQL_TABLES
 
@@ -27,7 +28,7 @@ TIME_OF = {
     "line_items": "started_at",
 }
 _GRAINS = ("hour", "day", "week", "month", "quarter", "year")
-_SUMMED = ("list_cost_usd", "cost_usd", "uncached_cost_usd")
+_SUMMED = ("list_cost_usd", "cost_usd", "uncached_cost_usd", "primary_cost_usd")
 
 
 def table(  # noqa: PLR0913 - each one narrows the question
@@ -42,10 +43,18 @@ def table(  # noqa: PLR0913 - each one narrows the question
     limit: int | None = None,
     offset: int = 0,
 ) -> sa.Select[Any]:
-    """Select rows of one table, of the time [since, until), sorted by `order_by` with NULLs last.
+    """Select rows of one table.
 
     Args:
+        name: the table.
+        since: with `until`, the time [since, until) of the rows: ISO 8601 with a zone, UTC nanoseconds, or datetime.
+        until: see `since`.
         where: column -> accepted values; None among them accepts NULL.
+        columns: which ones, in this order; default all.
+        order_by: a column; NULLs come last.
+        descending: largest first.
+        limit: how many rows at most.
+        offset: how many rows to pass over.
     """
     source = _table(name)
     chosen = [_column(source, column) for column in columns] if columns else list(source.c)
@@ -70,22 +79,27 @@ def line_item_sums(
 ) -> sa.Select[Any]:
     """Sum line items by columns or grains (hour, day, week, month, quarter, year, in UTC), sorted by them.
 
-    Gives the dimensions, `quantity`, `list_cost_usd`, `cost_usd`, `uncached_cost_usd` (each the sum of the known
-    ones, NULL when none is known), `unpriced_quantity`, `lines`.
+    Gives the dimensions, `quantity`, `list_cost_usd`, `cost_usd`, `uncached_cost_usd`, `primary_cost_usd` (each the sum
+    of the known ones, NULL when none is known), `fallback_cost_usd` (cost of the lines that know a primary's price),
+    `n_lines`, `n_unpriced_lines`, `unpriced_quantity`.
     """
     source = _table("line_items")
     dimensions = [_dimension(source, name) for name in by]
-    unpriced = sa.func.sum(source.c.quantity).filter(source.c.cost_usd.is_(None))
+    unpriced = source.c.cost_source == CostSource.UNPRICED.value
+    unpriced_quantity = sa.func.sum(source.c.quantity).filter(unpriced)
+    fallback_cost = sa.func.sum(source.c.cost_usd).filter(source.c.primary_cost_usd.is_not(None))
     sums = [
         sa.cast(sa.func.sum(source.c.quantity), sa.BigInteger).label("quantity"),
         *(sa.func.sum(source.c[name]).label(name) for name in _SUMMED),
-        sa.cast(sa.func.coalesce(unpriced, 0), sa.BigInteger).label("unpriced_quantity"),
-        sa.func.count().label("lines"),
+        fallback_cost.label("fallback_cost_usd"),
+        sa.func.count().label("n_lines"),
+        sa.func.count().filter(unpriced).label("n_unpriced_lines"),
+        sa.cast(sa.func.coalesce(unpriced_quantity, 0), sa.BigInteger).label("unpriced_quantity"),
     ]
     query = sa.select(*dimensions, *sums).where(*_conditions(source, since, until, where))
     if not by:
         return query
-    labels = [sa.literal_column(f'"{name}"') for name in by]
+    labels: list[sa.ColumnClause[Any]] = [sa.literal_column(f'"{name}"') for name in by]
     return query.group_by(*labels).order_by(*(label.nulls_last() for label in labels))
 
 
@@ -101,11 +115,8 @@ def distinct(name: str, column: str, *, since: When = None, until: When = None, 
 def spans_of_traces(trace_ids: Sequence[str]) -> sa.Select[Any]:
     """Select every stored version of the spans of these traces, by trace, start and span id."""
     spans = _table("spans")
-    return (
-        sa.select(spans)
-        .where(spans.c.trace_id.in_(trace_ids))
-        .order_by("trace_id", "started_at", "span_id", "content_hash")
-    )
+    keys = ("trace_id", "started_at", "span_id", "content_hash")
+    return sa.select(spans).where(_one_of(spans.c.trace_id, trace_ids)).order_by(*keys)
 
 
 def spans_of_run(run_id: str) -> sa.Select[Any]:
@@ -117,6 +128,21 @@ def spans_of_run(run_id: str) -> sa.Select[Any]:
         sa.select(attempts.c.trace_id).where(attempts.c.run_id == run_id),
     )
     return sa.select(spans).where(spans.c.trace_id.in_(trace_ids)).order_by("started_at", "span_id", "content_hash")
+
+
+def links_of_keys(keys: Sequence[str]) -> sa.Select[Any]:
+    """Select the links that carry one of these keys."""
+    links = _table("links")
+    return sa.select(links).where(links.c.key.in_(keys))
+
+
+def outcomes_of(run_ids: Sequence[str], trace_ids: Sequence[str]) -> sa.Select[Any]:
+    """Select every statement about these runs, and about runs of these traces."""
+    outcomes = _table("outcomes")
+    # A run without an id of its own is named by its trace, or trace/span.
+    named = sa.func.split_part(outcomes.c.run_id, "/", 1)
+    about = sa.or_(outcomes.c.run_id.in_(run_ids), outcomes.c.trace_id.in_(trace_ids), named.in_(trace_ids))
+    return sa.select(outcomes).where(about)
 
 
 def touched_traces(after: int) -> sa.Select[Any]:
@@ -137,6 +163,22 @@ def touched_traces(after: int) -> sa.Select[Any]:
     return sa.select(touched.c.trace_id).where(touched.c.trace_id.is_not(None)).order_by(touched.c.trace_id)
 
 
+def links_of_keys(keys: Sequence[str]) -> sa.Select[Any]:
+    """Select the links that carry one of the keys, sorted."""
+    links = _table("links")
+    return sa.select(links).where(_one_of(links.c.key, keys)).order_by("key", "trace_id", "scope_name")
+
+
+def outcomes_of(run_ids: Sequence[str], trace_ids: Sequence[str]) -> sa.Select[Any]:
+    """Select what was stated about these runs and traces, sorted; a run named trace/span belongs to its trace."""
+    outcomes = _table("outcomes")
+    named = sa.func.split_part(outcomes.c.run_id, "/", 1)
+    spoken_of = sa.or_(
+        _one_of(outcomes.c.run_id, run_ids), _one_of(outcomes.c.trace_id, trace_ids), _one_of(named, trace_ids)
+    )
+    return sa.select(outcomes).where(spoken_of).order_by("effective_at", "outcome_id", "content_hash")
+
+
 QUESTIONS: dict[str, Callable[..., sa.Select[Any]]] = {
     "table": table,
     "count": count,
@@ -145,6 +187,10 @@ QUESTIONS: dict[str, Callable[..., sa.Select[Any]]] = {
     "spans_of_traces": spans_of_traces,
     "spans_of_run": spans_of_run,
     "touched_traces": touched_traces,
+    "links_of_keys": links_of_keys,
+    "outcomes_of": outcomes_of,
+    "links_of_keys": links_of_keys,
+    "outcomes_of": outcomes_of,
 }
 
 
@@ -182,6 +228,11 @@ def _among(column: sa.Column[Any], values: Sequence[Any]) -> sa.ColumnElement[bo
         raise RefusedInputError(f"where[{column.name!r}] takes a list of values, got one text")
     known = column.in_([value for value in values if value is not None])
     return sa.or_(known, column.is_(None)) if None in values else known
+
+
+def _one_of(column: sa.ColumnElement[Any], values: Sequence[str]) -> sa.ColumnElement[bool]:
+    # One list parameter: thousands of single ones would take longer to write than the question to answer.
+    return column.in_(sa.select(sa.func.unnest(sa.bindparam(None, list(values), type_=sa.types.NullType()))))
 
 
 def _time(source: sa.Table) -> sa.Column[Any]:

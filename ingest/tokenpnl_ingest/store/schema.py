@@ -1,10 +1,11 @@
 """The table contract as SQLAlchemy tables of the attached database, and its DDL."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from duckdb_sqlalchemy import Dialect
 from duckdb_sqlalchemy.datatypes import TimestampNs
 from sqlalchemy.schema import CreateTable
-from sqlalchemy.types import TypeEngine
 
 from tokenpnl.schema import Table, Type
 from tokenpnl.tables import TABLES
@@ -12,7 +13,7 @@ from tokenpnl.tables import TABLES
 CATALOG = "store"
 DIALECT = Dialect(paramstyle="numeric_dollar")
 
-_SQL = {
+_SQL: dict[Type, Any] = {
     Type.TEXT: sa.Text(),
     Type.INT: sa.BigInteger(),
     Type.FLOAT: sa.Double(),
@@ -22,14 +23,9 @@ _SQL = {
 }
 
 
-def sql_type(kind: Type) -> "TypeEngine[object]":
-    """Return the SQL type of a column type."""
-    return _SQL[kind]
-
-
 def _sql_table(metadata: sa.MetaData, table: Table) -> sa.Table:
     # No key and no index: duplicates are kept out by the load, and ART indexes are in most reports of corrupt files.
-    columns = (sa.Column(c.name, sql_type(c.type), nullable=not c.required) for c in table.columns)
+    columns = (sa.Column(c.name, _SQL[c.type], nullable=not c.required) for c in table.columns)
     return sa.Table(table.name, metadata, *columns, schema=CATALOG)
 
 

@@ -113,6 +113,7 @@ class Store:
         """Put `tables` in the place of every derived row of these traces, in one transaction.
 
         Args:
+            trace_ids: the traces that were resolved together.
             tables: rows by name of a derived table; a table that is absent loses the traces' rows. Rows of `booked`
                 are added: the round that this transaction completes.
         """
@@ -156,7 +157,7 @@ class Store:
         except StoreError as error:
             aside = move_aside(file)
             self.rebuilt_because = f"{error}; it is kept as {aside.name} and built again from the journal"
-            log.error("%s", self.rebuilt_because)  # noqa: TRY400 - the cause is in the sentence
+            log.error("%s", self.rebuilt_because)
             connection = open_database(file, memory_mib=self._memory_mib)
         return connection
 
