@@ -1,0 +1,27 @@
+"""The frame of every page: navigation, the edition of the data, and the watch that redraws when data arrive."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from tokenpnl_dashboard import state
+
+ASSETS = Path(__file__).parent / "assets"
+
+st.set_page_config(page_title="tokenpnl", page_icon=str(ASSETS / "icon.png"), layout="wide")
+st.logo(str(ASSETS / "logo.svg"), size="large")
+st.html(ASSETS / "pages.css")
+
+page = st.navigation(
+    [
+        st.Page("views/overview.py", title="Overview", default=True),
+        st.Page("views/pnl.py", title="P&L statement", url_path="pnl"),
+        st.Page("views/runs.py", title="Runs", url_path="runs"),
+        st.Page("views/run.py", title="Run", url_path="run", visibility="hidden"),
+    ],
+    position="top",
+)
+st.session_state["here"] = page
+state.begin()
+state.watch()
+page.run()

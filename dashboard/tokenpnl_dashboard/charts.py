@@ -1,0 +1,218 @@
+"""Figures of the P&L: frames in, a figure with its words and its table out. Nothing here asks for data."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+import polars as pl
+
+from tokenpnl_dashboard import theme, words
+from tokenpnl_dashboard.theme import Ink
+
+ROW_HEIGHT = 30
+FONT = '"Source Sans", "Source Sans Pro", Helvetica, Arial, sans-serif'
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure, the sentence that replaces it for who cannot see it, and the same numbers as a table."""
+
+    figure: go.Figure
+    alt: str
+    table: pl.DataFrame
+
+
+def waterfall(ladder: pl.DataFrame, ink: Ink) -> Chart:
+    """Return the way from list cost down to productive cost, one horizontal bar a step.
+
+    Args:
+        ladder: in reading order: `line` (a cost category or `list`, `discount`, `effective`), `title`,
+            `total` (whether the bar stands on zero), `amount_usd` (Decimal, reductions positive),
+            `share` (of effective cost, 0 to 1, null above it).
+        ink: the theme's inks.
+    """
+    amount = pl.col("amount_usd").cast(pl.Float64)
+    steps = ladder.with_columns(section=pl.col("total").cum_sum()).with_columns(
+        # A step hangs from the total above it, below every reduction before it.
+        left=pl.when("total")
+        .then(0.0)
+        .otherwise(
+            amount.first().over("section") - pl.when("total").then(0.0).otherwise(amount).cum_sum().over("section")
+        )
+    )
+    rows = steps.to_dicts()
+    labels = [_ladder_label(row) for row in rows]
+    plain = [re.sub("<[^>]+>", "", label) for label in labels]
+    bar = go.Bar(
+        orientation="h",
+        y=[row["title"] for row in rows],
+        x=[float(row["amount_usd"]) for row in rows],
+        base=[row["left"] for row in rows],
+        text=plain,
+        textposition="none",
+        customdata=[row["line"] for row in rows],
+        hovertemplate="%{y}: %{text}<extra></extra>",
+        marker=fill([row["line"] for row in rows]),
+    )
+    figure = go.Figure(bar, layout(ink, height=ROW_HEIGHT * len(rows) + 24))
+    widest = max((float(row["amount_usd"]) for row in rows), default=0.0)
+    for row, label in zip(rows, labels, strict=True):
+        right = row["left"] + float(row["amount_usd"])
+        figure.add_annotation(
+            x=right, y=row["title"], text=label, xanchor="left", xshift=6, showarrow=False, font={"color": ink.text}
+        )
+    for upper, lower in zip(rows, rows[1:], strict=False):
+        edge = upper["left"] + (float(upper["amount_usd"]) if upper["total"] else 0.0)
+        _connector(figure, edge, upper["title"], lower["title"], ink)
+    figure.update_xaxes(range=[0, widest * 1.42 or 1], visible=False)
+    figure.update_yaxes(autorange="reversed", tickfont={"color": ink.text}, automargin=True)
+    alt = "Waterfall. " + "; ".join(f"{row['title']} {label}" for row, label in zip(rows, plain, strict=True)) + "."
+    table = pl.DataFrame(
+        {
+            "Line": [row["title"] for row in rows],
+            "USD": [words.usd(row["amount_usd"]) if row["total"] else words.deduction(row["amount_usd"]) for row in rows],
+            "Share of effective cost": [words.percent(row["share"]) for row in rows],
+        }
+    )
+    return Chart(figure, alt, table)
+
+
+def category_shares(shares: pl.DataFrame, ink: Ink) -> Chart:
+    """Return one 100% bar a row, split by cost category.
+
+    Args:
+        shares: `row` (text, in reading order), `cost_category`, `cost_usd` (Decimal), `share` (of its row, 0 to 1).
+        ink: the theme's inks.
+    """
+    rows = shares["row"].unique(maintain_order=True).to_list()
+    figure = go.Figure(layout=layout(ink, height=ROW_HEIGHT * len(rows) + 96))
+    for category in _in_order(shares["cost_category"].unique().to_list()):
+        part = shares.filter(pl.col("cost_category") == category)
+        figure.add_bar(
+            orientation="h",
+            name=words.category(category),
+            y=part["row"].to_list(),
+            x=part["share"].to_list(),
+            text=[words.percent(share) if share >= 0.08 else "" for share in part["share"]],
+            textposition="inside",
+            insidetextanchor="middle",
+            textangle=0,
+            textfont={"color": "#FFFFFF"},
+            customdata=[[category, row] for row in part["row"]],
+            hovertext=[
+                f"{row}, {words.category(category)}: {words.usd(cost)} ({words.percent(share)})"
+                for row, cost, share in part.select("row", "cost_usd", "share").iter_rows()
+            ],
+            hovertemplate="%{hovertext}<extra></extra>",
+            marker=fill([category]),
+        )
+    figure.updatelayout(barmode="stack", legend=legend(), showlegend=True)
+    figure.update_xaxes(range=[0, 1], tickformat=".0%", showgrid=False, tickvals=[0, 0.5, 1])
+    figure.update_yaxes(autorange="reversed", automargin=True, tickfont={"color": ink.text})
+    table = shares.select(
+        pl.col("row").alias("Workflow"),
+        pl.col("cost_category").replace(words.CATEGORY).alias("Category"),
+        pl.Series("USD", [words.usd(cost) for cost in shares["cost_usd"]]),
+        pl.Series("Share", [words.percent(share) for share in shares["share"]]),
+    )
+    first = shares.filter(pl.col("row") == rows[0]) if rows else shares
+    parts = [f"{words.category(c)} {words.percent(s)}" for c, s in first.select("cost_category", "share").iter_rows()]
+    return Chart(figure, f"Share of cost by category. {rows[0] if rows else ''}: {'; '.join(parts)}.", table)
+
+
+def daily_cost(days: pl.DataFrame, ink: Ink) -> Chart:
+    """Return the cost per day as stacked bars by cost category.
+
+    Args:
+        days: `day` (date), `cost_category`, `cost_usd` (Decimal), sorted by day.
+        ink: the theme's inks.
+    """
+    figure = go.Figure(layout=layout(ink, height=300))
+    for category in _in_order(days["cost_category"].unique().to_list()):
+        part = days.filter(pl.col("cost_category") == category)
+        figure.add_bar(
+            name=words.category(category),
+            x=part["day"].to_list(),
+            y=part["cost_usd"].cast(pl.Float64).to_list(),
+            customdata=[[category, f"{day}"] for day in part["day"]],
+            hovertext=[
+                f"{day:%-d %b}, {words.category(category)}: {words.usd(cost)}"
+                for day, cost in part.select("day", "cost_usd").iter_rows()
+            ],
+            hovertemplate="%{hovertext}<extra></extra>",
+            marker=fill([category]),
+        )
+    figure.updatelayout(barmode="stack", legend=legend(), showlegend=True, bargap=0.15)
+    figure.update_yaxes(tickprefix="$", tickformat=",~g", nticks=5, gridcolor=ink.line, zeroline=False)
+    figure.update_xaxes(tickformat="%-d %b", nticks=7, showgrid=False)
+    wide = days.pivot("cost_category", index="day", values="cost_usd", maintain_order=True)
+    table = wide.select(
+        pl.col("day").alias("Day (UTC)"),
+        *(
+            pl.Series(words.category(name), [words.usd(cost) for cost in wide[name]])
+            for name in _in_order([column for column in wide.columns if column != "day"])
+        ),
+    )
+    first, last = (days["day"].min(), days["day"].max()) if days.height else (None, None)
+    return Chart(figure, f"Cost per day by category, from {first} to {last}.", table)
+
+
+def layout(ink: Ink, *, height: int) -> dict[str, Any]:
+    """Return the layout that every figure shares: no frame, no motion, the theme's inks."""
+    return {
+        "height": height,
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": ink.muted, "size": 13, "family": FONT},
+        "hoverlabel": {"bgcolor": ink.ground, "font": {"color": ink.text}, "bordercolor": ink.line},
+        "showlegend": False,
+        "dragmode": False,
+        "bargap": 0.28,
+    }
+
+
+def fill(categories: Sequence[str | None]) -> dict[str, Any]:
+    """Return a Plotly marker: colour and pattern of each bar by its category."""
+    return {
+        "color": [_bar_colour(category) for category in categories],
+        "line": {"width": 0},
+        "pattern": {
+            "shape": [theme.pattern(category) for category in categories],
+            "fgcolor": "rgba(255,255,255,0.65)",
+            "size": 7,
+            "solidity": 0.22,
+        },
+    }
+
+
+def legend() -> dict[str, Any]:
+    """Return a legend below the figure that wraps on a phone."""
+    return {"orientation": "h", "yanchor": "top", "y": -0.14, "x": 0, "traceorder": "normal", "title": {"text": ""}}
+
+
+
+
+def _ladder_label(row: dict[str, Any]) -> str:
+    amount = words.usd(row["amount_usd"]) if row["total"] else words.deduction(row["amount_usd"])
+    return amount if row["share"] is None else f"{amount}  <span style='opacity:.7'>{words.percent(row['share'])}</span>"
+
+
+def _connector(figure: go.Figure, at: float, upper: str, lower: str, ink: Ink) -> None:
+    figure.add_scatter(
+        x=[at, at], y=[upper, lower], mode="lines", line={"color": ink.line, "width": 1}, hoverinfo="skip"
+    )
+
+
+def _in_order(categories: Sequence[str]) -> list[str]:
+    """Return the categories as the statement lists them: what gave a result first, then the rest by rule."""
+    order = list(theme.COLOUR)
+    return sorted(categories, key=lambda category: order.index(category) if category in order else len(order))
+
+
+def _bar_colour(line: str | None) -> str:
+    if line in ("list", "effective"):
+        return theme.TOTAL
+    return theme.SAVING if line == "discount" else theme.colour(line)

@@ -1,0 +1,96 @@
+"""Figures of unit cost: what one success costs, and how sure that is."""
+
+import plotly.graph_objects as go
+import polars as pl
+
+from tokenpnl_dashboard import theme, words
+from tokenpnl_dashboard.charts import Chart, layout
+from tokenpnl_dashboard.theme import Ink
+
+ROW_HEIGHT = 46
+LOG_FROM_RATIO = 15
+
+
+def cost_per_success(units: pl.DataFrame, ink: Ink) -> Chart:
+    """Return a dot with its interval a workflow, on one dollar axis.
+
+    Args:
+        units: in reading order: `workflow`, `estimate`, `low`, `high` (USD, float; null where withheld), `n`
+            (successes), `at_least` (whether the estimate is only a floor), `note` (what else a reader must know).
+        ink: the theme's inks.
+    """
+    rows = units.to_dicts()
+    known = [row for row in rows if row["estimate"] is not None]
+    exact, floors = [[row for row in known if row["at_least"] is floor] for floor in (False, True)]
+    figure = go.Figure(layout=layout(ink, height=ROW_HEIGHT * max(len(rows), 1) + 44))
+    _whiskers(figure, exact)
+    figure.add_scatter(**_dots(exact, "circle"))
+    figure.add_scatter(**_dots(floors, "triangle-right"))
+    values = [row[bound] for row in known for bound in ("estimate", "low", "high") if row[bound]]
+    logarithmic = bool(values) and max(values) > LOG_FROM_RATIO * min(values)
+    for row in rows:
+        figure.add_annotation(
+            x=1, xref="paper", y=row["workflow"], yshift=-14, xanchor="right", showarrow=False,
+            text=_label(row), font={"color": ink.text if row["estimate"] is not None else ink.muted, "size": 12},
+        )  # fmt: skip
+    figure.update_xaxes(
+        type="log" if logarithmic else "linear",
+        rangemode="normal" if logarithmic else "tozero",
+        tickprefix="$", tickformat="~g", nticks=5, gridcolor=ink.line, zeroline=False,
+    )  # fmt: skip
+    figure.update_yaxes(
+        type="category", categoryorder="array", categoryarray=[row["workflow"] for row in reversed(rows)],
+        range=[-0.7, len(rows) - 0.4], automargin=True, tickfont={"color": ink.text}, showgrid=False,
+    )  # fmt: skip
+    alt = "Cost per successful outcome. " + "; ".join(f"{row['workflow']}: {_label(row)}" for row in rows) + "."
+    table = pl.DataFrame(
+        {
+            "Workflow": [row["workflow"] for row in rows],
+            "Cost per success": [_estimate(row) for row in rows],
+            "Interval": [words.interval(row["low"], row["high"]) for row in rows],
+            "Successes": [words.count(row["n"]) for row in rows],
+            "Note": [row["note"] or "" for row in rows],
+        }
+    )
+    return Chart(figure, alt, table)
+
+
+def _whiskers(figure: go.Figure, rows: list[dict[str, object]]) -> None:
+    for row in rows:
+        if row["low"] is not None and row["high"] is not None:
+            figure.add_scatter(
+                x=[row["low"], row["high"]],
+                y=[row["workflow"], row["workflow"]],
+                mode="lines",
+                line={"color": theme.COLOUR["productive"], "width": 4},
+                opacity=0.4,
+                hoverinfo="skip",
+            )
+
+
+def _dots(rows: list[dict[str, object]], symbol: str) -> dict[str, object]:
+    return {
+        "x": [row["estimate"] for row in rows],
+        "y": [row["workflow"] for row in rows],
+        "customdata": [row["workflow"] for row in rows],
+        "mode": "markers",
+        "marker": {"size": 12, "symbol": symbol, "color": theme.COLOUR["productive"]},
+        "hovertext": [_label(row) for row in rows],
+        "hovertemplate": "%{y}: %{hovertext}<extra></extra>",
+    }
+
+
+def _estimate(row: dict[str, object]) -> str:
+    if row["estimate"] is None:
+        return words.UNKNOWN
+    estimate = words.usd(row["estimate"])  # type: ignore[arg-type]
+    return f"at least {estimate}" if row["at_least"] else estimate
+
+
+def _label(row: dict[str, object]) -> str:
+    if row["estimate"] is None:
+        return str(row["note"] or "no success yet")
+    parts = [f"<b>{_estimate(row)}</b>"]
+    if row["low"] is not None and row["high"] is not None and not row["at_least"]:
+        parts.append(f"{words.usd(row['low'])} to {words.usd(row['high'])}")  # type: ignore[arg-type]
+    return " · ".join([*parts, words.counted(int(str(row["n"])), "success", "successes")])

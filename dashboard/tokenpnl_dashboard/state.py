@@ -1,0 +1,132 @@
+"""What a page knows before it draws: the book, the version of its data, the moment it reads, the reader's theme."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import polars as pl
+import streamlit as st
+
+from tokenpnl.errors import StoreError
+from tokenpnl_dashboard import theme
+from tokenpnl_dashboard.theme import Ink
+
+STALE_AFTER = timedelta(hours=48)
+
+
+class Version(Protocol):
+    """The state of the data that a book reads from."""
+
+    @property
+    def data_version(self) -> int:
+        """Grows whenever any answer may have changed."""
+
+    @property
+    def newest_at(self) -> datetime | None:
+        """Time of the newest fact; None: nothing arrived yet."""
+
+
+class Book(Protocol):
+    """What a page may ask."""
+
+    def query(self, question: str, /, **params: Any) -> pl.DataFrame:
+        """Return the answer to a named query."""
+
+    def version(self) -> Version:
+        """Return the state of the data."""
+
+
+@dataclass(frozen=True)
+class Edition:
+    """The state of the data that one page shows.
+
+    Args:
+        data_version: key of every cache.
+        newest_at: time of the newest fact; None: nothing arrived yet.
+        as_of: the moment that periods count from: now, or the newest fact when that is older than 48 hours.
+        stale: whether `as_of` is the newest fact.
+        unreachable: why the newest state is not known; empty when it is.
+    """
+
+    data_version: int
+    newest_at: datetime | None
+    as_of: datetime
+    stale: bool
+    unreachable: str = ""
+
+
+_served: list[Book] = []
+
+
+def serve(book: Book) -> None:
+    """Let every page of this process read from the book."""
+    _served[:] = [book]
+    st.cache_resource.clear()
+
+
+def book() -> Book:
+    """Return the book that this process serves.
+
+    Raises:
+        StoreError: when none was given.
+    """
+    if not _served:
+        raise StoreError("the pages have no book to read from; start them with `tokenpnl serve`")
+    return _served[0]
+
+
+def edition_of(version: Version, *, now: datetime) -> Edition:
+    """Return the edition of a version read at `now`; the demo must not look empty in a year."""
+    newest = version.newest_at
+    stale = newest is not None and now - newest > STALE_AFTER
+    return Edition(version.data_version, newest, newest if newest is not None and stale else now, stale)
+
+
+def latest() -> Edition:
+    """Return the newest edition, or the last good one with the reason why no newer one is known.
+
+    Raises:
+        StoreError: when the book does not answer and nothing was shown before.
+    """
+    try:
+        return edition_of(book().version(), now=datetime.now(UTC))
+    except StoreError as error:
+        shown = st.session_state.get("edition")
+        if shown is None:
+            raise
+        return Edition(shown.data_version, shown.newest_at, shown.as_of, shown.stale, str(error))
+
+
+def begin() -> Edition:
+    """Fix the edition that this page shows until it is drawn again."""
+    st.session_state["edition"] = latest()
+    return edition()
+
+
+def edition() -> Edition:
+    """Return the edition that this page shows."""
+    shown = st.session_state["edition"]
+    assert isinstance(shown, Edition)
+    return shown
+
+
+def ask(question: str, /, **params: Any) -> pl.DataFrame:
+    """Return the answer to a named query, from the cache while the data are the same."""
+    return _answer(edition().data_version, question, params)
+
+
+def ink() -> Ink:
+    """Return the inks of the reader's theme."""
+    return theme.ink(st.context.theme.type)
+
+
+@st.fragment(run_every=2)
+def watch() -> None:
+    """Draw the page again as soon as the data have changed."""
+    if latest().data_version != edition().data_version:
+        st.rerun(scope="app")
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _answer(data_version: int, question: str, params: dict[str, Any]) -> pl.DataFrame:  # noqa: ARG001 the version is part of the key
+    return book().query(question, **params)

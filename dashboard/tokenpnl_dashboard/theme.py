@@ -1,0 +1,69 @@
+"""Colours and patterns: one palette for both themes, so that a category looks the same in every screenshot."""
+
+from dataclasses import dataclass
+
+from tokenpnl.model import WITHOUT_DIRECT_RESULT, CostCategory
+
+COLOUR: dict[str, str] = {
+    CostCategory.PRODUCTIVE: "#0A66B7",
+    CostCategory.FALLBACK: "#56A9DE",
+    CostCategory.EVALUATION: "#7C6BC4",
+    CostCategory.PENDING: "#8A93A0",
+    CostCategory.ESCALATION: "#B5739D",
+    CostCategory.TIMEOUT: "#C8571B",
+    CostCategory.SCHEMA_VIOLATION: "#D99100",
+    CostCategory.RETRY: "#A3486B",
+    CostCategory.LOOP: "#94812B",
+    CostCategory.FAILED_RUN: "#B03A2E",
+    CostCategory.ABANDONED_RUN: "#8B5A44",
+    CostCategory.UNATTRIBUTED: "#5B6675",
+    CostCategory.IDLE_CAPACITY: "#5B6675",
+}
+
+PATTERN: dict[str, str] = {
+    CostCategory.TIMEOUT: "/",
+    CostCategory.SCHEMA_VIOLATION: "\\",
+    CostCategory.RETRY: "x",
+    CostCategory.LOOP: "-",
+    CostCategory.FAILED_RUN: "+",
+    CostCategory.ABANDONED_RUN: ".",
+}
+"""Only cost without direct result carries a pattern, so that it can be told apart without colour."""
+
+TOTAL = "#5B6675"
+SAVING = "#1F8A5B"
+NO_COST = "#B8BFC9"
+
+PALETTE = tuple(dict.fromkeys(COLOUR.values()))
+
+
+@dataclass(frozen=True)
+class Ink:
+    """What differs between light and dark: text, lines and ground, as CSS colours."""
+
+    text: str
+    muted: str
+    line: str
+    ground: str
+
+
+LIGHT = Ink(text="#1B2330", muted="#5A6472", line="#DDE1E7", ground="#FFFFFF")
+DARK = Ink(text="#E8EBF0", muted="#A6AFBC", line="#323A46", ground="#12161C")
+
+
+def ink(theme: str | None) -> Ink:
+    """Return the inks of the reader's theme, `light` or `dark`; light where the browser did not say."""
+    return DARK if theme == "dark" else LIGHT
+
+
+def colour(category: str | None) -> str:
+    """Return the colour of a cost category, or the one of spans that cost nothing."""
+    return COLOUR.get(category or "", NO_COST)
+
+
+def pattern(category: str | None) -> str:
+    """Return the fill pattern of a cost category; empty unless it is without direct result."""
+    return PATTERN.get(category or "", "")
+
+
+assert set(PATTERN) == set(WITHOUT_DIRECT_RESULT)
