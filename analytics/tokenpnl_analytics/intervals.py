@@ -43,9 +43,9 @@ def ratio_interval(cost: Floats, successes: Floats, clusters: Codes, *, chance: 
     """Return the 95% interval of sum(cost) / sum(successes).
 
     Residuals e_g = sum over cluster g of (c - theta y); V = G/(G-1) sum(e_g^2) / S^2; bounds
-    theta exp(+-t sqrt(V)/theta) with t of G-1 degrees of freedom. Below 30 clusters t comes from a wild cluster bootstrap (Cameron, Gelbach, Miller
-    2008; weights of Webb 2023). Where Fieller's set is unbounded (the successes could be none) there is no upper bound;
-    below ten successes neither.
+    theta exp(+-t sqrt(V)/theta) with t of G-1 degrees of freedom. Below 30 clusters t comes from a wild cluster
+    bootstrap (Cameron, Gelbach, Miller 2008; weights of Webb 2023). Where Fieller's set is unbounded (the successes
+    could be none) there is no upper bound; below ten successes neither.
 
     Args:
         cost: cost of each run, not negative.
@@ -60,7 +60,7 @@ def ratio_interval(cost: Floats, successes: Floats, clusters: Codes, *, chance: 
     if n_clusters < 2:
         return Interval(None, None, n, n_clusters, None, "one cluster: no interval")
     theta = float(cost.sum()) / total
-    by_cluster = np.bincount(clusters, cost), np.bincount(clusters, successes)
+    by_cluster = _sums(clusters, cost), _sums(clusters, successes)
     spread = _standard_error(*by_cluster)
     below, above, how = _t_quantiles(*by_cluster, chance)
     low, high = theta * np.exp(-above * spread / theta), theta * np.exp(-below * spread / theta)
@@ -89,6 +89,10 @@ def fieller_limits(cost: Floats, successes: Floats) -> tuple[float, float] | Non
     if a <= 0 or root < 0:
         return None
     return float((b - np.sqrt(root)) / a), float((b + np.sqrt(root)) / a)
+
+
+def _sums(clusters: Codes, values: Floats) -> Floats:
+    return np.bincount(clusters, values).astype(np.float64)
 
 
 def _fieller_is_bounded(successes: Floats) -> bool:

@@ -100,8 +100,9 @@ def _released_ns(model: str) -> int | None:
     found = _DATE_IN_NAME.search(model)
     if found is None:
         return None
+    year, month, day = map(int, found.groups())
     try:
-        released = datetime(*map(int, found.groups()), tzinfo=UTC)
+        released = datetime(year, month, day, tzinfo=UTC)
     except ValueError:
         return None
     return int(released.timestamp()) * 1_000_000_000

@@ -16,7 +16,7 @@ from tokenpnl_analytics.ratecard import RateCard
 
 _MOST_TOKENS = 10**9
 _LIST_LENGTH = 3
-_SCHEMA = {
+_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "attempt_id": pl.String,
     "provider": pl.String,
     "model": pl.String,
@@ -55,8 +55,8 @@ def quote(usages: Sequence[Mapping[str, Any]], card: RateCard) -> list[Quote]:
 
     Args:
         usages: `provider` (or None), `model`, `at` (aware datetime or ISO text, naive means UTC), `usage` (tokens by
-            disjoint kind, spelled as in `UsageKind`, with or without `_tokens`), `context` (batch, flex, priority, fast;
-            or None; or genai-prices' map such as `{"processing": "batch"}`), `deployment`.
+            disjoint kind, spelled as in `UsageKind`, with or without `_tokens`), `context` (batch, flex, priority,
+            fast; None; or genai-prices' map such as `{"processing": "batch"}`), `deployment`.
         card: dated prices.
 
     Raises:
@@ -98,7 +98,7 @@ def _row(number: int, usage: Mapping[str, Any]) -> dict[str, Any]:
         "attempt_id": str(number),
         "provider": usage.get("provider"),
         "model": model,
-        "service_tier": usage.get("context"),
+        "service_tier": _tier(usage.get("context")),
         "deployment": usage.get("deployment"),
         "started_at": _moment(number, usage.get("at")),
         "flags": "",
@@ -107,21 +107,25 @@ def _row(number: int, usage: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _tier(context: object) -> str | None:
+    values = list(context.values()) if isinstance(context, Mapping) else [context]
+    return str(values[0]) if values and values[0] is not None else None
+
+
 def _tokens(number: int, usage: object) -> dict[UsageKind, int]:
     kinds = ", ".join(UsageKind)
     if not isinstance(usage, Mapping) or not usage:
         raise RefusedInputError(f"usage {number + 1} needs usage, a map of tokens by kind ({kinds}); it has {usage!r}")
-    unknown = sorted(set(usage) - set(UsageKind))
+    by_kind = {str(name).removesuffix("_tokens"): n for name, n in usage.items()}
+    unknown = sorted(set(by_kind) - set(UsageKind))
     if unknown:
-        raise RefusedInputError(
-            f"usage {number + 1} has the unknown kinds {', '.join(map(str, unknown))}; known: {kinds}"
-        )
-    for kind, n in usage.items():
+        raise RefusedInputError(f"usage {number + 1} has the unknown kinds {', '.join(unknown)}; known: {kinds}")
+    for kind, n in by_kind.items():
         if isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= _MOST_TOKENS:
             raise RefusedInputError(
                 f"usage {number + 1}: {kind} needs a whole number from 0 to {_MOST_TOKENS}, not {n!r}"
             )
-    return {UsageKind(kind): n for kind, n in usage.items()}
+    return {UsageKind(kind): n for kind, n in by_kind.items()}
 
 
 def _moment(number: int, at: object) -> datetime:

@@ -76,7 +76,7 @@ _UNCACHED_TWIN = {
 # genai-prices lists the free variants of hosted models with an empty price list.
 FREE = [(kind.value, Decimal(0), Decimal(0), False) for kind in UsageKind]
 
-_SLOT_SCHEMA = {
+_SLOT_SCHEMA: dict[str, type[pl.DataType]] = {
     "card_key": pl.Int64,
     "rate_id": pl.Int64,
     "provider": pl.String,
@@ -90,7 +90,7 @@ _SLOT_SCHEMA = {
     "input_up_to": pl.Int64,
     "context_matched": pl.Boolean,
 }
-_RATE_SCHEMA = {
+_RATE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "rate_id": pl.Int64,
     "usage_kind": pl.String,
     "usd_per_million": MONEY,
@@ -175,7 +175,8 @@ def _price_lists(model: ModelInfo, context: str) -> Iterator[tuple[tuple[int, in
 
 def _date_spans(conditional: list[ConditionalPrice], variants: list[PriceVariant]) -> Iterator[tuple[int, int, date]]:
     """Yield [from, until) in nanoseconds, and a day inside, between the dates at which any price changes."""
-    constraints = [item.constraint for item in (*conditional, *variants)]
+    items: list[ConditionalPrice | PriceVariant] = [*conditional, *variants]
+    constraints = [item.constraint for item in items]
     dates = sorted({c.start_date for c in constraints if isinstance(c, StartDateConstraint)})
     starts = [_day_ns(day) for day in dates]
     days = [dates[0] - timedelta(days=1) if dates else date(2020, 1, 1), *dates]
@@ -189,7 +190,8 @@ def _day_ns(day: date) -> int:
 def _day_windows(conditional: list[ConditionalPrice], variants: list[PriceVariant]) -> list[tuple[int, int]]:
     """Return the windows of the UTC day, in nanoseconds, between the times at which any price changes."""
     edges = {0, _DAY_NS}
-    for item in (*conditional, *variants):
+    items: list[ConditionalPrice | PriceVariant] = [*conditional, *variants]
+    for item in items:
         if isinstance(item.constraint, TimeOfDateConstraint):
             edges |= {_time_ns(item.constraint.start_time), _time_ns(item.constraint.end_time)}
     ordered = sorted(edges)

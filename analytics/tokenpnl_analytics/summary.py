@@ -72,6 +72,10 @@ def usd_text(usd: Decimal | None) -> str | None:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def _sum_text(frame: pl.DataFrame, column: str) -> str | None:
+    return usd_text(frame.select(pl.col(column).sum()).item())
+
+
 def _estimate_text(usd: float | None) -> str | None:
     # An estimate is float64; its text keeps the 12 places of money, not the binary tail.
     return None if usd is None else usd_text(Decimal(f"{usd:.12f}"))
@@ -106,9 +110,9 @@ def _money(books: Books) -> dict[str, Any]:
     steps = lines.with_columns(pl.concat_str(_named("workflow"), pl.lit("/"), "step").alias("step"))
     categories = dict.fromkeys(_RUN_CATEGORIES, "0") | _cost_by(lines, "cost_category")
     return {
-        "model_cost_usd": usd_text(lines.filter(~_IS_FEE)["cost_usd"].sum()),
-        "tool_cost_usd": usd_text(lines.filter(_IS_FEE)["cost_usd"].sum()),
-        "cost_usd": usd_text(lines["cost_usd"].sum()),
+        "model_cost_usd": _sum_text(lines.filter(~_IS_FEE), "cost_usd"),
+        "tool_cost_usd": _sum_text(lines.filter(_IS_FEE), "cost_usd"),
+        "cost_usd": _sum_text(lines, "cost_usd"),
         "cost_by_category": {str(name): usd for name, usd in categories.items()},
         "cost_by_workflow": _cost_by(lines, "workflow"),
         "cost_by_customer": _cost_by(lines, "customer_id"),
@@ -161,7 +165,7 @@ def _outcomes(runs: pl.DataFrame, as_of: datetime, windows: Mapping[str, timedel
         "outcomes": {status.value: counted.get(status.value, 0) for status in OutcomeStatus}
         | {"none": counted.get(None, 0)},
         "outcome_coverage": settled.count() / len(settled) if len(settled) else None,
-        "outcome_value_usd": usd_text(runs["value_usd"].sum()),
+        "outcome_value_usd": _sum_text(runs, "value_usd"),
     }
 
 
@@ -191,7 +195,7 @@ def _memo(books: Books) -> dict[str, str | None]:
     row = memo_lines(books.line_items).row(0, named=True)
     return {
         "cache_savings_usd": usd_text(row["cache_savings_usd"]),
-        "app_cache_avoided_usd": usd_text(books.calls["cache_avoided_usd"].sum()),
+        "app_cache_avoided_usd": _sum_text(books.calls, "cache_avoided_usd"),
         "cache_write_premium_usd": usd_text(row["cache_write_premium_usd"]),
         "fallback_premium_usd": usd_text(row["fallback_premium_usd"]),
     }
