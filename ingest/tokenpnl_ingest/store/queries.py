@@ -130,21 +130,6 @@ def spans_of_run(run_id: str) -> sa.Select[Any]:
     return sa.select(spans).where(spans.c.trace_id.in_(trace_ids)).order_by("started_at", "span_id", "content_hash")
 
 
-def links_of_keys(keys: Sequence[str]) -> sa.Select[Any]:
-    """Select the links that carry one of these keys."""
-    links = _table("links")
-    return sa.select(links).where(links.c.key.in_(keys))
-
-
-def outcomes_of(run_ids: Sequence[str], trace_ids: Sequence[str]) -> sa.Select[Any]:
-    """Select every statement about these runs, and about runs of these traces."""
-    outcomes = _table("outcomes")
-    # A run without an id of its own is named by its trace, or trace/span.
-    named = sa.func.split_part(outcomes.c.run_id, "/", 1)
-    about = sa.or_(outcomes.c.run_id.in_(run_ids), outcomes.c.trace_id.in_(trace_ids), named.in_(trace_ids))
-    return sa.select(outcomes).where(about)
-
-
 def touched_traces(after: int) -> sa.Select[Any]:
     """Select the traces whose books batches above `after` put out of date, as `trace_id`, sorted.
 
@@ -187,8 +172,6 @@ QUESTIONS: dict[str, Callable[..., sa.Select[Any]]] = {
     "spans_of_traces": spans_of_traces,
     "spans_of_run": spans_of_run,
     "touched_traces": touched_traces,
-    "links_of_keys": links_of_keys,
-    "outcomes_of": outcomes_of,
     "links_of_keys": links_of_keys,
     "outcomes_of": outcomes_of,
 }
