@@ -27,46 +27,44 @@ class Content(StrEnum):
     CREDENTIAL = "credential"
 
 
-_CREDENTIALS = frozenset(
-    "authorization cookie password passwd secret secrets credential credentials apikey bearer api_key access_token "
-    "refresh_token private_key client_secret auth_token id_token session_token command_args command_line header headers "
-    "requester_custom_headers user_api_key_hash user_email user_api_key_user_email email hidden_params optional_params "
-    "connection_string dsn stack_trace stacktrace".split()
+def _split(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_CREDENTIALS = _split(
+    """authorization cookie password passwd secret secrets credential credentials apikey bearer api_key access_token
+    refresh_token private_key client_secret auth_token id_token session_token command_args command_line header headers
+    requester_custom_headers user_api_key_hash user_email user_api_key_user_email email hidden_params optional_params
+    connection_string dsn stack_trace stacktrace"""
 )
-_WORDS: dict[str, Content] = {
-    word: kind
-    for kind, words in (
-        (Content.ARGUMENTS, "arguments args parameters tool_arguments tool_input tool_args tool_parameters"),
-        (
-            Content.OUTPUT,
-            "output outputs output_messages completion completions response_text assistant_response output_value result "
-            "results final_result tool_result tool_output choices answer reply generations",
-        ),
-        (
-            Content.PROMPT,
-            "prompt prompts input inputs input_messages messages system_instructions system_prompt user_prompt "
-            "instructions query question documents document transcript request_text prompt_template chat_history "
-            "all_messages new_messages",
-        ),
-        (
-            Content.OTHER,
-            "content contents message text body embedding embeddings vector vectors value values tools definitions "
-            "json_schema provider_metadata description snippet response_body request_body raw_response tool_calls "
-            "reasoning variables model_request_parameters function_tools edges statement invocation_parameters object",
-        ),
-    )
-    for word in words.split()
+_CONTENT_WORDS = {
+    Content.ARGUMENTS: _split("arguments args parameters tool_input tool_parameters"),
+    Content.OUTPUT: _split(
+        """output outputs completion completions response_text assistant_response result results tool_output choices
+        answer reply generations tool_response llm_response response_data"""
+    ),
+    Content.PROMPT: _split(
+        """prompt prompts input inputs messages system_instructions instructions query question documents document
+        transcript transcription request_text llm_request request_data chat_history all_messages new_messages"""
+    ),
+    Content.OTHER: _split(
+        """content contents message text body embedding embeddings vector vectors value values tools definitions
+        json_schema provider_metadata description snippet raw_response tool_calls reasoning variables payload data
+        model_request_parameters edges statement invocation_parameters object history"""
+    ),
 }
+_WORDS = {word: kind for kind, words in _CONTENT_WORDS.items() for word in words}
 # Below these words everything is content, roles and names included.
-_STRUCTURES = frozenset(
-    "messages input_messages output_messages all_messages new_messages tools documents embeddings choices".split()
+_STRUCTURES = _split(
+    "messages input_messages output_messages all_messages new_messages tools documents embeddings choices"
 )
 # Words that make a number or a label of what stands before them.
-_MEASURES = frozenset(
-    "tokens token_count count usage cost id ids name version type kind mime_type length role level effort total index "
-    "size status valid model provider temperature top_p limit max_tokens latency duration truncated input_tokens "
-    "output_tokens stop_reason dimension dimensions format".split()
+_MEASURES = _split(
+    """tokens token_count count usage cost id ids name version type kind mime_type length role level effort total index
+    size status valid model provider temperature top_p limit max_tokens latency duration truncated stop_reason dimension
+    dimensions format hash score source ms ns seconds"""
 )
+_CREDENTIAL_ENDS = ("_api_key", "_password", "_secret", "_credentials", "-api-key")
 _KNOWN = {
     "ai.response.text": Content.OUTPUT,
     "ai.response.object": Content.OUTPUT,
@@ -84,23 +82,8 @@ _CREDENTIAL_VALUE = re.compile(
     r"|[\w.+-]+@[\w-]+\.[A-Za-z]{2,}"
     r"|(?<![\w-])\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{1,7}(?![\w-])"
 )
-_HINTS = (
-    "sk-",
-    "pk-",
-    "rk-",
-    "sk_",
-    "hf_",
-    "gh",
-    "xox",
-    "glpat",
-    "Bearer",
-    "AKIA",
-    "AIza",
-    "eyJ",
-    "@",
-    "key=",
-    "token=",
-)
+# Cheap to look for; the expression above runs only where one of them stands.
+_HINTS = _split("sk- pk- rk- sk_ hf_ ghp_ gho_ ghs_ xox glpat Bearer AKIA AIza eyJ @ key= token= password= sig")
 
 
 def content_of(key: str) -> Content | None:
@@ -111,14 +94,15 @@ def content_of(key: str) -> Content | None:
     """
     if key in _KNOWN:
         return _KNOWN[key]
-    words = [_CAMEL.sub("_", part).lower() for part in _SEPARATOR.split(key) if part and not part.isdigit()]
-    if not _CREDENTIALS.isdisjoint(words):
+    parts = [_CAMEL.sub("_", part).lower() for part in _SEPARATOR.split(key) if part and not part.isdigit()]
+    if any(part in _CREDENTIALS or part.endswith(_CREDENTIAL_ENDS) for part in parts):
         return Content.CREDENTIAL
-    if not words or words[0] == "tokenpnl":
+    if not parts or parts[0] == "tokenpnl":
         return None
-    if words[-1] in _MEASURES and _STRUCTURES.isdisjoint(words):
+    words = [word for part in parts for word in (part, *part.split("_"))]
+    if (parts[-1] in _MEASURES or words[-1] in _MEASURES) and _STRUCTURES.isdisjoint(parts):
         return None
-    if words[-1] == "response":
+    if parts[-1] == "response":
         return Content.OUTPUT
     return next((_WORDS[word] for word in words if word in _WORDS), None)
 

@@ -53,7 +53,7 @@ class Statements:
     def _outcome(self, said: dict[str, Any], when_ns: int, ids: tuple[str, str]) -> str:
         """Append the outcome; return what is wrong with it, empty when nothing is."""
         status = convert.text(said.get(semconv.OUTCOME_STATUS))
-        if status not in OutcomeStatus:
+        if status is None or status not in OutcomeStatus.__members__.values():
             return f"expected {semconv.OUTCOME_STATUS} success, failure or abandoned, got {str(status)[:40]!r}"
         run_id = convert.text(said.get(semconv.RUN_ID))
         if not run_id and not ids[0]:

@@ -60,10 +60,10 @@ def id_problem(trace_id: str, span_id: str) -> tuple[Reason, str] | None:
     if len(trace_id) != 32 or not trace_id.strip("0"):
         return (
             Reason.TRACE_ID_INVALID,
-            f"expected a trace id of 16 bytes, not all zero; got {trace_id[:64] or 'none'!r}",
+            f"expected a trace id of 16 bytes, not zero; got {trace_id[:64] or 'none'!r}",
         )
     if len(span_id) != 16 or not span_id.strip("0"):
-        return Reason.SPAN_ID_INVALID, f"expected a span id of 8 bytes, not all zero; got {span_id[:64] or 'none'!r}"
+        return Reason.SPAN_ID_INVALID, f"expected a span id of 8 bytes, not zero; got {span_id[:64] or 'none'!r}"
     return None
 
 

@@ -10,11 +10,8 @@ _FOLDED = {
         ("stop", "stop end_turn stop_sequence completed complete end eos eos_token finished finish_reason_stop"),
         ("length", "length max_tokens max_output_tokens model_length model_context_window_exceeded incomplete"),
         ("tool_calls", "tool_calls tool_call tool-calls tool_use function_call malformed_function_call"),
-        (
-            "content_filter",
-            "content_filter content-filter content_filtered safety refusal recitation blocklist prohibited_content "
-            "guardrail_intervened spii image_safety",
-        ),
+        ("content_filter", "content_filter content-filter content_filtered safety refusal recitation blocklist"),
+        ("content_filter", "prohibited_content guardrail_intervened spii image_safety"),
         ("error", "error failed"),
     )
     for word in words.split()

@@ -1,4 +1,4 @@
-"""Log records that report what a model call used or how a request ended: dressed as spans, read by the same dialects."""
+"""Log records that report what a model call used or how a request ended, dressed as spans for the same dialects."""
 
 import hashlib
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class Event:
 
     operation: str
     failed: bool = False
-    wanted: Callable[[RawLog], bool] = lambda log: True
+    wanted: Callable[[RawLog], bool] | None = None
 
 
 def _reports_usage(log: RawLog) -> bool:
@@ -38,9 +38,10 @@ def _completed(log: RawLog) -> bool:
     return log.attributes.get("event.kind") == "response.completed"
 
 
-def _not_gemini_cli(log: RawLog) -> bool:
-    # Gemini CLI also writes `gemini_cli.api_response`, which knows the thoughts that this event leaves out.
-    return _reports_usage(log) and not log.scope_name.startswith("gemini-cli")
+def _says_more_than_a_span(log: RawLog) -> bool:
+    # Gemini CLI writes `gemini_cli.api_response` too, which knows the thoughts that this event leaves out; OpenLIT
+    # writes its span too, and only there an estimate can be told from a count.
+    return _reports_usage(log) and not log.scope_name.startswith(("gemini-cli", "openlit."))
 
 
 EVENTS: dict[str, Event] = {
@@ -50,7 +51,7 @@ EVENTS: dict[str, Event] = {
     "codex.api_request": Event("http"),
     "gemini_cli.api_response": Event("generate_content"),
     "gemini_cli.api_error": Event("generate_content", failed=True),
-    "gen_ai.client.inference.operation.details": Event("chat", wanted=_not_gemini_cli),
+    "gen_ai.client.inference.operation.details": Event("chat", wanted=_says_more_than_a_span),
 }
 
 
@@ -62,7 +63,7 @@ def read_log(log: RawLog, *, secret: bytes = DEFAULT_SECRET) -> dict[str, Any] |
     """
     name = event_name_of(log)
     event = EVENTS.get(name)
-    if event is None or not event.wanted(log):
+    if event is None or (event.wanted is not None and not event.wanted(log)):
         return None
     return read_span(_as_span(log, name, event), secret=secret, signal="log")
 

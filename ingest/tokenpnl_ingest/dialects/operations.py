@@ -2,26 +2,22 @@
 
 from tokenpnl.model import Operation
 
-_WORDS: dict[Operation, str] = {
-    Operation.INFERENCE: (
-        "chat text_completion completion completions generate_content generate_text llm llm_call llm_request inference "
-        "responses response message messages messages.create converse converse_stream invoke_model generation "
-        "chat_completion chat_completions acompletion stream_text image_generation image speech transcription "
-        "audio realtime multi_modal handle_responses run_inference chat_model model_request vision"
-    ),
-    Operation.EMBEDDING: "embeddings embedding embed aembedding doembed",
+_WORDS = {
+    Operation.INFERENCE: """chat text_completion completion completions generate_content generate_text llm llm_call
+        llm_request inference responses response message messages messages.create converse converse_stream invoke_model
+        generation chat_completion chat_completions acompletion stream_text image_generation image speech transcription
+        audio realtime multi_modal run_inference chat_model model_request vision""",
+    Operation.EMBEDDING: "embeddings embedding embed aembedding",
     Operation.RERANK: "rerank reranker reranking",
     Operation.WORKFLOW: "invoke_workflow workflow",
-    Operation.AGENT: "invoke_agent create_agent agent interaction session_task.turn run_agent agent_run invoke_swarm",
+    Operation.AGENT: "invoke_agent create_agent agent interaction run_agent agent_run invoke_swarm",
     Operation.TOOL: "execute_tool tool tool_call tools function function_call mcp_tools execute_function",
-    Operation.RETRIEVAL: (
-        "retrieval retriever search search_memory vector_search query_vector_store memory_search retrieve "
-        "create_memory update_memory delete_memory create_memory_store delete_memory_store upsert_memory"
-    ),
+    Operation.RETRIEVAL: """retrieval retriever search search_memory vector_search query_vector_store memory_search
+        retrieve create_memory update_memory delete_memory create_memory_store delete_memory_store upsert_memory""",
     Operation.GUARDRAIL: "guardrail guardrails moderation moderations",
     Operation.EVALUATION: "evaluation evaluator evaluate eval",
     Operation.HTTP: "http http_request",
-    Operation.OTHER: "chain task plan span event handoff prompt parser fetch_response unknown list_tools retrieve_batch",
+    Operation.OTHER: "chain task plan span event handoff prompt parser fetch_response unknown list_tools",
 }
 _FOLDED = {word: operation for operation, words in _WORDS.items() for word in words.split()}
 

@@ -2,9 +2,13 @@
 
 # Words that name a framework, a gateway or a flavour of API, not who serves.
 FRAMEWORKS = frozenset(
-    "strands-agents strands langchain langgraph gcp.vertex.agent google_adk litellm llamaindex llama_index crewai autogen "
-    "haystack dspy openai-agents pydantic-ai vercel ai langfuse langsmith logfire gateway proxy router custom fake "
-    "unknown none _other other local global".split()
+    word
+    for words in (
+        "strands-agents strands langchain langgraph gcp.vertex.agent google_adk litellm llamaindex llama_index crewai",
+        "autogen haystack dspy openai-agents pydantic-ai vercel ai langfuse langsmith logfire gateway proxy router",
+        "custom fake unknown none _other other local global",
+    )
+    for word in words.split()
 )
 _NAMES = {
     "aws": "aws",

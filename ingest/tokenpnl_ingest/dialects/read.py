@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -18,6 +18,7 @@ from tokenpnl_ingest.dialects.registry import dialect_of
 from tokenpnl_ingest.dialects.usage import forget_usage, make_inclusive
 from tokenpnl_ingest.raw import RawSpan
 
+_T = TypeVar("_T", bool, bool | None)
 MAX_EVENTS = 256
 MAX_NAME_CHARS = 512
 _HTTP_METHODS = ("http.request.method", "http.method")
@@ -140,10 +141,13 @@ def _settle_usage(reading: Reading, dialect: Dialect) -> None:
     if row["operation_name"] == "fetch_response":
         forget_usage(row, USAGE_COLUMNS)
     excludes = dialect.excludes_cache
-    make_inclusive(row, reading.flags, excludes_cache=excludes(reading) if callable(excludes) else excludes)
+    excluded = False if reading.inclusive else _holds(excludes, reading)
+    make_inclusive(row, reading.flags, excludes_cache=excluded)
     if reading.operation in BILLABLE_OPERATIONS:
-        row["cache_reported"] = _holds(dialect.cache_reported, reading)
-        row["reasoning_reported"] = _holds(dialect.reasoning_reported, reading)
+        # Embeddings and rerankers read no prompt cache and do not reason.
+        plain = reading.operation is not Operation.INFERENCE
+        row["cache_reported"] = plain or _holds(dialect.cache_reported, reading)
+        row["reasoning_reported"] = plain or _holds(dialect.reasoning_reported, reading)
         if row["fee_usd"] is not None:
             row["reported_cost_usd"] = row["reported_cost_usd"] or row["fee_usd"]
             row["fee_usd"] = None
@@ -151,7 +155,7 @@ def _settle_usage(reading: Reading, dialect: Dialect) -> None:
         reading.flags.add(Flag.UNMAPPED_USAGE)
 
 
-def _holds(said: bool | Callable[[Reading], bool], reading: Reading) -> bool:
+def _holds(said: _T | Callable[[Reading], _T], reading: Reading) -> _T:
     return said(reading) if callable(said) else said
 
 
@@ -176,7 +180,7 @@ def _replace_content(reading: Reading, secret: bytes) -> None:
 def _close(reading: Reading) -> None:
     """Fold the operation, flags and what is left into their columns, and hash the row."""
     span, row = reading.span, reading.row
-    row["operation"] = (reading.operation or Operation.OTHER).value
+    row["operation"] = reading.operation.value
     row["flags"] = ",".join(sorted(reading.flags)) if reading.flags else ""
     row["attributes_json"] = as_json(reading.kept)
     row["events_json"] = _events_json(span) if span.events else _NO_EVENTS

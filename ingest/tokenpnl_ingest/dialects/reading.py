@@ -10,6 +10,7 @@ import orjson
 from tokenpnl.model import Flag, Operation
 from tokenpnl.tables import SPANS
 from tokenpnl_ingest.content import MAX_TEXT_CHARS, MAX_VALUE_CHARS, Content
+from tokenpnl_ingest.dialects.payload import Answer
 from tokenpnl_ingest.dialects.plan import PLANS, USAGE_COLUMNS, Plan, plan_for
 from tokenpnl_ingest.raw import RawSpan
 
@@ -23,7 +24,8 @@ class Reading:
     """A span, the row it becomes, and what the attributes said.
 
     `found` holds the candidates of each column, `kept` what goes to `attributes_json`, `contents` what is
-    fingerprinted and dropped, `unmapped` the names that look like usage and mean nothing to us.
+    fingerprinted and dropped, `unmapped` the names that look like usage and mean nothing to us, `inclusive` whether the
+    provider's own answer settled what input includes.
     """
 
     span: RawSpan
@@ -33,7 +35,8 @@ class Reading:
     kept: dict[str, Any] = field(default_factory=dict)
     contents: list[tuple[Content, str, Any]] = field(default_factory=list)
     unmapped: list[str] = field(default_factory=list)
-    operation: Operation | None = None
+    operation: Operation = Operation.OTHER
+    inclusive: bool = False
 
     def get(self, key: str) -> Any:
         """Return the raw attribute of that name, None when absent."""
@@ -173,3 +176,21 @@ def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
         else:
             out[key] = value if _plain_number(value) else str(value)
     return out
+
+
+def adopt(reading: Reading, answer: Answer | None) -> None:
+    """Take a provider's own answer into the row: its totals replace the emitter's, its details fill the gaps."""
+    if answer is None:
+        return
+    row = reading.row
+    for column, count in answer.usage.items():
+        if row[column] is None or column in ("input_tokens", "output_tokens"):
+            row[column] = count
+    if "input_tokens" in answer.usage:
+        reading.inclusive = True
+    for column, said in (
+        ("response_id", answer.response_id),
+        ("service_tier", answer.service_tier),
+        ("finish_reason", answer.finish_reason),
+    ):
+        row[column] = row[column] or said
