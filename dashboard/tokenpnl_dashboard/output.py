@@ -2,25 +2,14 @@
 
 import json
 import sys
-from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import click
 import polars as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-
-FORMATS = ("table", "json", "csv", "md")
-
-
-def formats(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--json`, `--csv` and `--md` to a verb; it receives `form`, one of `FORMATS`."""
-    for name in ("md", "csv", "json"):
-        verb = click.option(f"--{name}", "form", flag_value=name, help=f"Print {name.upper()}.")(verb)
-    return click.option("--table", "form", flag_value="table", default="table", hidden=True)(verb)
 
 
 def plain(value: object) -> object:
@@ -42,16 +31,22 @@ def print_json(document: object) -> None:
 
 
 def print_frame(frame: pl.DataFrame, form: str, *, title: str = "") -> None:
-    """Print a frame in one of `FORMATS`; NULL is an empty cell in CSV, null in JSON and a dash elsewhere."""
+    """Print a frame as table, json, csv or md; NULL is an empty cell in CSV, null in JSON and a dash elsewhere."""
     rows = [[plain(cell) for cell in row] for row in frame.iter_rows()]
     if form == "json":
         print_json([dict(zip(frame.columns, row, strict=True)) for row in rows])
     elif form == "csv":
-        click.echo(frame.with_columns(pl.col(pl.Decimal).cast(pl.String)).write_csv(), nl=False)
+        click.echo(csv_text(frame), nl=False)
     elif form == "md":
         click.echo(_markdown(frame.columns, rows))
     else:
         _print_table(frame, rows, title)
+
+
+def csv_text(frame: pl.DataFrame) -> str:
+    """Return a frame as CSV: money with all its digits, text that a spreadsheet would run as a formula made inert."""
+    inert = pl.col(pl.String).str.replace(r"^([=+\-@\t\r])", "'$1")
+    return frame.with_columns(inert).with_columns(pl.col(pl.Decimal).cast(pl.String)).write_csv()
 
 
 def _markdown(columns: list[str], rows: list[list[object]]) -> str:

@@ -41,6 +41,16 @@ def response(signal: Signal, ack: Ack, content_type: str) -> bytes:
     return content
 
 
+def refused_in(signal: Signal, body: bytes, content_type: str) -> tuple[int, str]:
+    """Return how many records an Export*ServiceResponse says were refused, and why; for clients of the collector."""
+    message, field, json_field = _RESPONSE[signal]
+    if content_type == JSON:
+        partial = json.loads(body or b"{}").get("partialSuccess", {})
+        return int(partial.get(json_field, 0)), str(partial.get("errorMessage", ""))
+    partial_success = message.FromString(body).partial_success
+    return int(getattr(partial_success, field)), str(partial_success.error_message)
+
+
 def refusal(http_status: int, text: str, content_type: str) -> bytes:
     """Return the google.rpc.Status of an HTTP answer that is not 200."""
     code = _CODE.get(http_status, Code.UNKNOWN)

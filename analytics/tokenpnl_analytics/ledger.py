@@ -1,0 +1,144 @@
+"""The bookkeeper: which traces changed, run the pure functions, store the result.
+
+The one module of analytics that knows the store. A round takes every batch that is loaded and not booked, finds the
+traces that new spans and outcomes put out of date, widens them to whole connected components (traces that share an
+answer, a run, a call or a session), rebuilds the derived rows of those traces and replaces them in one transaction,
+together with the mark that says how far the books go. Killed at any moment, the next start goes on from the mark.
+"""
+
+import logging
+import threading
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+
+import polars as pl
+import pyarrow as pa
+
+from tokenpnl.schema import Table
+from tokenpnl.tables import BOOKED, LINKS, OUTCOMES, SPANS
+from tokenpnl_analytics.books import Books, keep_books
+from tokenpnl_analytics.frames import conform
+from tokenpnl_analytics.links import components, link_keys
+from tokenpnl_analytics.ratecard import RateCard
+from tokenpnl_ingest.store import Store
+
+log = logging.getLogger(__name__)
+_TRACES_A_ROUND = 4_000
+_PAUSE_S = 0.2
+_TROUBLE_S = 2.0
+
+
+class Bookkeeper:
+    """Keeps the derived tables of a store up with its facts.
+
+    Args:
+        store: whose loader is somebody else's; this writes derived tables only.
+        card: dated prices.
+    """
+
+    def __init__(self, store: Store, card: RateCard) -> None:
+        self._store = store
+        self._card = card
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="tokenpnl-bookkeeper", daemon=True)
+
+    def start(self) -> "Bookkeeper":
+        """Keep up on a thread of its own, beginning with what earlier processes left; return self."""
+        self._thread.start()
+        self._wake.set()
+        return self
+
+    def wake(self, _trace_ids: Iterable[str] = ()) -> None:
+        """Say that a load may have put traces out of date; what they are is read from the store."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Finish the round at hand and stop."""
+        self._closing = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def catch_up(self) -> int:
+        """Book everything that is loaded, and return how many traces were booked."""
+        booked = 0
+        while (upto := self._store.loaded_batch_no) > (mark := self._mark()):
+            touched = self._store.query("touched_traces", after=mark)["trace_id"].to_pylist()
+            rounds = [touched[at : at + _TRACES_A_ROUND] for at in range(0, len(touched), _TRACES_A_ROUND)] or [[]]
+            for traces in rounds:
+                self._book(traces, upto if traces is rounds[-1] else None)
+            booked += len(touched)
+        return booked
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._wake.wait()
+            self._wake.clear()
+            try:
+                self.catch_up()
+            except Exception:  # the thread's border: the mark was not moved, so the next round does it again
+                log.exception("a round of bookkeeping failed; it is tried again")
+                if not self._closing:
+                    threading.Event().wait(_TROUBLE_S)
+                    self._wake.set()
+            threading.Event().wait(_PAUSE_S)
+
+    def _mark(self) -> int:
+        newest = self._store.query("table", name=BOOKED.name, order_by="batch_no", descending=True, limit=1)
+        return int(newest["batch_no"][0].as_py()) if newest.num_rows else 0
+
+    def _book(self, touched: Collection[str], upto: int | None) -> None:
+        """Rebuild the components of the touched traces; `upto` moves the mark, None leaves it."""
+        spans, links = self._component(touched)
+        traces = sorted({*touched, *spans["trace_id"].unique().to_list()})
+        books = keep_books(spans, self._outcomes(spans), self._card)
+        tables = {**_derived(books), LINKS.name: links}
+        if upto is not None:
+            mark = pl.DataFrame({"batch_no": [upto], "booked_at": [datetime.now(UTC)]})
+            tables[BOOKED.name] = conform(mark, BOOKED)
+        self._store.replace_derived(traces, {name: frame.to_arrow() for name, frame in tables.items()})
+
+    def _component(self, touched: Collection[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the spans of all traces connected with the touched ones, and their links."""
+        spans = self._spans(touched)
+        links = conform(link_keys(spans), LINKS)
+        known = {*touched}
+        while True:
+            others = self._frame("links_of_keys", LINKS, keys=links["key"].unique().to_list())
+            new = _connected(pl.concat([links, others]), known) - known
+            if not new:
+                return spans, links
+            known |= new
+            more = self._spans(new)
+            spans = pl.concat([spans, more])
+            links = pl.concat([links, conform(link_keys(more), LINKS)])
+
+    def _spans(self, traces: Collection[str]) -> pl.DataFrame:
+        return self._frame("spans_of_traces", SPANS, trace_ids=sorted(traces))
+
+    def _outcomes(self, spans: pl.DataFrame) -> pl.DataFrame:
+        runs = spans["run_id"].drop_nulls().unique().to_list()
+        traces = spans["trace_id"].unique().to_list()
+        return self._frame("outcomes_of", OUTCOMES, run_ids=runs, trace_ids=traces)
+
+    def _frame(self, question: str, table: Table, **params: object) -> pl.DataFrame:
+        answer: pa.Table = self._store.query(question, **params)
+        return conform(pl.DataFrame(answer), table)
+
+
+def _connected(links: pl.DataFrame, known: Collection[str]) -> set[str]:
+    every = components(links.unique())
+    ours = every.filter(pl.col("trace_id").is_in(list(known)))["component"].unique()
+    return set(every.filter(pl.col("component").is_in(ours.implode()))["trace_id"].to_list())
+
+
+def _derived(books: Books) -> dict[str, pl.DataFrame]:
+    return {
+        "attempts": books.attempts,
+        "calls": books.calls,
+        "fees": books.fees,
+        "runs": books.runs,
+        "line_items": books.line_items,
+        "duplicates": books.duplicates,
+    }

@@ -1,0 +1,65 @@
+"""`tokenpnl audit`: what the books say about captures, without a store."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tokenpnl_dashboard.cli import OK, UNTRUSTED
+from tokenpnl_dashboard.commands.options import FILES, formats
+
+
+@click.command("audit")
+@FILES
+@formats
+def command(files: tuple[Path, ...], form: str) -> int:
+    """Say what the books make of telemetry files: one result a file.
+
+    FILES hold OTLP as JSON lines, one JSON document, or protobuf frames, each also gzipped. Totals are what was seen;
+    a usage kind that a capture does not hold is null, and the flags say why. The exit code is 3 when records were
+    refused.
+    """
+    from tokenpnl_dashboard.output import print_json, progress
+
+    with progress() as bar:
+        results = [_audited(path) for path in bar.track(files, description="auditing")]
+    if form == "json":
+        print_json(results)
+    else:
+        _print(results, form)
+    return UNTRUSTED if any(result["refused"] for result in results) else OK
+
+
+def _audited(path: Path) -> dict[str, Any]:
+    from tokenpnl_analytics.audit import audit
+    from tokenpnl_analytics.books import keep_books
+    from tokenpnl_analytics.capture import capture_of
+    from tokenpnl_analytics.ratecard import default_rate_card
+    from tokenpnl_ingest.files import requests_in
+
+    capture = capture_of(requests_in(path))
+    books = keep_books(capture.spans, capture.outcomes, default_rate_card())
+    return {
+        "file": str(path),
+        **audit(capture.spans, books),
+        "refused": capture.refused,
+        "refused_because": capture.refusal_message or None,
+    }
+
+
+def _print(results: list[dict[str, Any]], form: str) -> None:
+    import polars as pl
+
+    from tokenpnl_dashboard.output import print_frame
+
+    wide = ("usage", "flags", "refused_because")
+    rows = [
+        {name: value for name, value in result.items() if name not in wide}
+        | {name: result["usage"][name] for name in ("input_total", "output_total")}
+        | {"flags": " ".join(result["flags"])}
+        for result in results
+    ]
+    print_frame(pl.DataFrame(rows, infer_schema_length=None), form)
+    for result in results:
+        if result["refused"]:
+            click.echo(f"{result['file']}: {result['refused']} refused; {result['refused_because']}", err=True)

@@ -1,0 +1,51 @@
+"""`tokenpnl serve`: the collector and the dashboard, until a signal."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tokenpnl_dashboard.commands.options import HOME
+
+if TYPE_CHECKING:
+    from tokenpnl_dashboard.serve import Ports
+    from tokenpnl_ingest.home import Home
+
+
+@click.command("serve")
+@HOME
+@click.option("--port", type=int, default=8501, show_default=True, help="Port of the dashboard; 0: any.")
+@click.option("--http-port", type=int, default=4318, show_default=True, help="OTLP over HTTP and read API; 0: any.")
+@click.option("--grpc-port", type=int, default=4317, show_default=True, help="OTLP over gRPC; 0: any.")
+@click.option("--no-dashboard", is_flag=True, help="Collect only.")
+@click.option("--json", "as_json", is_flag=True, help="Print the addresses as one JSON line.")
+def command(home: Path | None, *, no_dashboard: bool, as_json: bool, **ports: int) -> int:
+    """Run the collector and the dashboard on loopback.
+
+    Point any OpenTelemetry emitter at the printed address. Ctrl-C stops both; nothing acknowledged is lost.
+    """
+    from tokenpnl_dashboard.serve import Ports
+    from tokenpnl_ingest.home import Home
+
+    wanted = Ports(ports["grpc_port"], ports["http_port"], None if no_dashboard else ports["port"])
+    return serve_until_signal(Home.at(home), wanted, as_json=as_json)
+
+
+def serve_until_signal(home: "Home", ports: "Ports", *, as_json: bool) -> int:
+    """Start both processes, print their addresses, and return when a signal has ended them."""
+    from tokenpnl_dashboard.serve import start
+    from tokenpnl_dashboard.supervise import supervise
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    served = start(home, ports, say=say)
+    if as_json:
+        click.echo(json.dumps({"home": str(home.path), **served.addresses}))
+    else:
+        click.echo(f"tokenpnl serves {home.path}")
+        for name, address in served.addresses.items():
+            click.echo(f"  {name.replace('_', ' '):<10} {address}")
+        click.echo("Ctrl-C stops it.")
+    return supervise(served.children, say=say)

@@ -1,0 +1,121 @@
+"""The composition root: a collector with its bookkeeper and a dashboard that reads from it, a process each."""
+
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tokenpnl.errors import ConfigurationError, StoreError, StoreHeldError
+from tokenpnl_dashboard.supervise import Child, python_module
+from tokenpnl_ingest.home import Home, Running, running_collector
+
+LOOPBACK = "127.0.0.1"
+READY_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where to listen on loopback; 0 takes a free port. `dashboard` None serves no pages."""
+
+    grpc: int = 4317
+    http: int = 4318
+    dashboard: int | None = 8501
+
+
+@dataclass(frozen=True)
+class Served:
+    """The running processes and the addresses to give to people and programs."""
+
+    children: tuple[Child, ...]
+    addresses: dict[str, str]
+
+
+def start(home: Home, ports: Ports, *, say: Callable[[str], None]) -> Served:
+    """Start the collector and the dashboard of a home, and return when both answer.
+
+    Raises:
+        StoreHeldError: another collector holds the home.
+        ConfigurationError: a port is taken.
+        StoreError: a process did not become ready.
+    """
+    holder = running_collector(home)
+    if holder is not None:
+        raise StoreHeldError(f"{home.path} is already served by pid {holder.pid} at {holder.http}; use it, or stop it")
+    for port in (ports.grpc, ports.http, ports.dashboard):
+        if port:
+            _refuse_taken(port)
+    collector = Child("collector", _collector_command(home, ports))
+    collector.start()
+    running = _wait_for_collector(home, collector)
+    addresses = {"otlp_grpc": running.grpc, "otlp_http": running.http}
+    if ports.dashboard is None:
+        return Served((collector,), addresses)
+    port = ports.dashboard or free_port()
+    dashboard = Child(
+        "dashboard", python_module("tokenpnl_dashboard.show", "--home", str(home.path), "--port", str(port))
+    )
+    dashboard.start()
+    say("the collector answers; waiting for the dashboard")
+    address = f"http://{LOOPBACK}:{port}"
+    _wait_for_page(f"{address}/_stcore/health", dashboard, (collector,))
+    return Served((collector, dashboard), {"dashboard": address, **addresses})
+
+
+def _collector_command(home: Home, ports: Ports) -> list[str]:
+    return python_module(
+        "tokenpnl_dashboard.collect",
+        *("--home", str(home.path), "--grpc-port", str(ports.grpc), "--http-port", str(ports.http)),
+    )
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def taken(port: int) -> bool:
+    """Return whether somebody listens on the loopback port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return True
+    return False
+
+
+def _refuse_taken(port: int) -> None:
+    if taken(port):
+        raise ConfigurationError(
+            f"port {port} of {LOOPBACK} is taken; stop what listens there, or give another port (0: any)"
+        )
+
+
+def _wait_for_collector(home: Home, collector: Child) -> Running:
+    give_up = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < give_up:
+        running = running_collector(home)
+        if running is not None and collector.process is not None and running.pid == collector.process.pid:
+            return running
+        if collector.exit_code() is not None:
+            raise StoreError(f"the collector ended with code {collector.exit_code()}; its reason stands above")
+        time.sleep(0.05)
+    collector.stop(1.0)
+    raise StoreError(f"the collector did not answer within {READY_WITHIN_S:.0f} s; see its messages above")
+
+
+def _wait_for_page(url: str, dashboard: Child, others: tuple[Child, ...]) -> None:
+    give_up = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < give_up and dashboard.exit_code() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2):  # noqa: S310  # a loopback address built here
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+    for child in (dashboard, *others):
+        child.stop(5.0)
+    raise StoreError(f"the dashboard did not answer at {url}; its reason stands above")
