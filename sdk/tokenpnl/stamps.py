@@ -33,12 +33,15 @@ _OTHER_WORK: Final = (
 def may_be_model_span(span: Span) -> bool:
     """Return whether a span that just started may be a model call, judged by what it starts with."""
     told = span.attributes or {}
-    if span.kind not in {SpanKind.INTERNAL, SpanKind.CLIENT} or any(name in told for name in _OTHER_WORK):
+    if span.kind not in {SpanKind.INTERNAL, SpanKind.CLIENT}:
         return False
-    kind = told.get("openinference.span.kind")
+    kind, operation = told.get("openinference.span.kind"), told.get(semconv.OPERATION_NAME)
     if isinstance(kind, str):
         return kind.upper() in _MODEL_KINDS
-    return told.get(semconv.OPERATION_NAME) not in _NOT_MODEL_OPERATIONS
+    if operation is not None:
+        # The Anthropic SDK's own model spans also start with the attributes of an HTTP request.
+        return operation not in _NOT_MODEL_OPERATIONS
+    return not any(name in told for name in _OTHER_WORK)
 
 
 class StampingProcessor(SpanProcessor):
