@@ -4,9 +4,10 @@ A key is judged by its words, so that the rule holds for emitters nobody has see
 counts as content too. Credentials go the same way, without a fingerprint.
 """
 
-import hmac
+import hashlib
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -83,7 +84,7 @@ _CREDENTIAL_VALUE = re.compile(
     r"|(?<![\w-])\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{1,7}(?![\w-])"
 )
 # Cheap to look for; the expression above runs only where one of them stands.
-_HINTS = _split("sk- pk- rk- sk_ hf_ ghp_ gho_ ghs_ xox glpat Bearer AKIA AIza eyJ @ key= token= password= sig")
+_HINT = re.compile(r"[sprh][kf][-_]|gh[pos]_|xox|glpat|Bearer|AKIA|AIza|eyJ|@|key=|token=|word=|sig|\d{4}[ -]\d{4}")
 
 
 def content_of(key: str) -> Content | None:
@@ -114,13 +115,26 @@ def fingerprint(secret: bytes, texts: list[tuple[str, Any]]) -> str:
         secret: key of the owner of the data.
         texts: (attribute name, value); their order does not matter.
     """
-    parts = sorted(f"{key}={_plain(value)}" for key, value in texts)
-    return hmac.digest(secret, "\x1e".join(parts).encode("utf-8", "replace"), "sha256").hex()
+    parts = [f"{key}={value if type(value) is str else _plain(value)}" for key, value in texts]
+    if len(parts) > 1:
+        parts.sort()
+    inner, outer = _keyed(secret)
+    inner, outer = inner.copy(), outer.copy()
+    inner.update("\x1e".join(parts).encode("utf-8", "replace"))
+    outer.update(inner.digest())
+    return outer.hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _keyed(secret: bytes) -> "tuple[hashlib._Hash, hashlib._Hash]":
+    """Return the two hash states that HMAC (RFC 2104) starts from; keying anew costs more than hashing a prompt."""
+    key = (secret if len(secret) <= 64 else hashlib.sha256(secret).digest()).ljust(64, b"\0")
+    return hashlib.sha256(bytes(byte ^ 0x36 for byte in key)), hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
 
 
 def without_credentials(text: str) -> str:
     """Return the text with credentials, mail addresses and card numbers replaced by `[redacted]`."""
-    if any(hint in text for hint in _HINTS) or text.count(" ") > 2:
+    if _HINT.search(text):
         return _CREDENTIAL_VALUE.sub(REDACTED, text)
     return text
 

@@ -9,7 +9,7 @@ from tokenpnl.model import Flag
 from tokenpnl_ingest import otlp_statements, wire_json, wire_protobuf
 from tokenpnl_ingest.content import DEFAULT_SECRET
 from tokenpnl_ingest.dialects.logs import read_log
-from tokenpnl_ingest.dialects.read import as_json, hash_of, read_span
+from tokenpnl_ingest.dialects.read import as_json, columns_of, hash_of, read_span
 from tokenpnl_ingest.dialects.reading import plain
 from tokenpnl_ingest.quarantine import FLAGGED, entry
 from tokenpnl_ingest.signals import Signal
@@ -87,11 +87,14 @@ class _Batch:
         self.resources: dict[str, dict[str, Any]] = {}
         self._last_resource: dict[str, Any] | None = None
         self._last_hash = ""
+        self._last_columns: dict[str, Any] = {}
 
     def take_spans(self) -> None:
         """Turn every span into a row, and its events into outcomes and evaluations."""
         for span, flags in self.received.spans:
-            self._store(read_span(span, secret=self.secret), span.resource, flags)
+            resource_hash = self._resource_hash(span.resource)
+            row = read_span(span, secret=self.secret, resource_columns=self._last_columns)
+            self._store(row, resource_hash, flags)
             if span.events:
                 self.said.of_span(span, self.received)
 
@@ -102,7 +105,7 @@ class _Batch:
                 continue
             row = read_log(log, secret=self.secret)
             if row is not None:
-                self._store(row, log.resource, flags)
+                self._store(row, self._resource_hash(log.resource), flags)
 
     def decoded(self) -> Decoded:
         """Return what was gathered."""
@@ -121,8 +124,8 @@ class _Batch:
             refusal_message=f"{reasons[0]}{more}" if reasons else "",
         )
 
-    def _store(self, row: dict[str, Any], resource: dict[str, Any], wire_flags: frozenset[Flag]) -> None:
-        row["resource_hash"] = self._resource_hash(resource)
+    def _store(self, row: dict[str, Any], resource_hash: str, wire_flags: frozenset[Flag]) -> None:
+        row["resource_hash"] = resource_hash
         flags = set(wire_flags)
         if not _FIRST_PLAUSIBLE_NS <= row["started_at"] <= self.arrival_ns + _DAY_NS:
             self._move_to_arrival(row)
@@ -149,6 +152,7 @@ class _Batch:
         if resource is not self._last_resource:
             kept = plain(resource)
             self._last_resource, self._last_hash = resource, hash_of(sorted(kept.items()))
+            self._last_columns = columns_of(resource)
             self.resources[self._last_hash] = {
                 "tenant": "default",
                 "resource_hash": self._last_hash,

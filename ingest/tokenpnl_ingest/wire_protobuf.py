@@ -17,7 +17,6 @@ from tokenpnl_ingest.wire import (
     KINDS,
     LAST_TIME_NS,
     MAX_DEPTH,
-    MAX_KEY_CHARS,
     NO_FLAGS,
     STATUSES,
     TOO_DEEP,
@@ -28,6 +27,8 @@ from tokenpnl_ingest.wire import (
     short_key,
 )
 
+_MAX_REMEMBERED = 20_000
+_good_keys: set[str] = set()
 _METRIC_KINDS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
 
 
@@ -152,13 +153,21 @@ def _attributes(pairs: Iterable[Any], flags: set[Flag], depth: int = 0) -> dict[
             value = held.int_value
         else:
             value = _value(held, depth, flags)
-        if len(key) > MAX_KEY_CHARS or "\x00" in key:
-            key = short_key(key, flags)
+        if key not in _good_keys:
+            key = _checked(key, flags)
         if key in found:
             flags.add(Flag.DUPLICATE_ATTRIBUTE)
         else:
             found[key] = value
     return found
+
+
+def _checked(key: str, flags: set[Flag]) -> str:
+    """Return the key within its limits; a good one is remembered, so that each name is looked at once."""
+    short = short_key(key, flags)
+    if short is key and len(_good_keys) < _MAX_REMEMBERED:
+        _good_keys.add(key)
+    return short
 
 
 def _value(held: Any, depth: int, flags: set[Flag]) -> Any:

@@ -1,7 +1,7 @@
 """Claude Code, Codex CLI and Gemini CLI: one call told by span, log record and metric, each with its own words."""
 
 from tokenpnl.model import BILLABLE_OPERATIONS, Flag, Operation
-from tokenpnl_ingest.dialects.convert import tokens, whole
+from tokenpnl_ingest.dialects.convert import text, tokens, whole
 from tokenpnl_ingest.dialects.endings import timed_out
 from tokenpnl_ingest.dialects.reading import Dialect, Reading
 
@@ -31,8 +31,9 @@ def _amend_codex(reading: Reading) -> None:
         # One span per event of the stream has this name; the one with usage closes the request.
         counted = row["output_tokens"] is not None
         reading.operation = _CODEX_OPERATIONS.get(span.name, Operation.OTHER) if counted else Operation.OTHER
-        if row["tool_name"] and span.name == "tool_call":
+        if row["tool_name"] and "tool_source" in span.attributes:
             reading.operation = Operation.TOOL
+            row["tool_call_id"] = text(reading.get("call_id"))
     elif reading.operation is Operation.HTTP:
         numbered = whole(reading.get("attempt"))
         row["attempt_number"] = numbered + 1 if numbered is not None else None

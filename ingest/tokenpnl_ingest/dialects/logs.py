@@ -35,7 +35,8 @@ def _reports_usage(log: RawLog) -> bool:
 
 
 def _completed(log: RawLog) -> bool:
-    return log.attributes.get("event.kind") == "response.completed"
+    # The end of a stream is written twice, once with the counts.
+    return log.attributes.get("event.kind") == "response.completed" and "input_token_count" in log.attributes
 
 
 def _says_more_than_a_span(log: RawLog) -> bool:

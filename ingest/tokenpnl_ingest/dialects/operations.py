@@ -22,6 +22,8 @@ _WORDS = {
 _FOLDED = {word: operation for operation, words in _WORDS.items() for word in words.split()}
 
 
-def operation_of(word: str | None) -> Operation | None:
+def operation_of(word: object) -> Operation | None:
     """Return the operation that an emitter's word means, None when it is not known."""
-    return _FOLDED.get(word.strip().lower()) if word else None
+    if not isinstance(word, str):
+        return None
+    return _FOLDED.get(word) or _FOLDED.get(word.strip().lower())

@@ -47,7 +47,14 @@ _BY_COLUMN: dict[str, Callable[[Any], Any]] = {
 class Plan:
     """What one attribute name means.
 
-    `column` None: not mapped. `rank`: smaller wins. `content` None: may be kept. `counts`: looks like token usage.
+    Attributes:
+        column: column it is mapped to, None when it is not.
+        rank: of several names for one column the smallest wins.
+        convert: reads a value of another type than `native`.
+        content: what kind of content it holds; None when it may be kept.
+        counts: whether it looks like token usage.
+        native: type whose values are taken as they are, str or int.
+        words: whether every candidate is needed, because the column is folded from words.
     """
 
     column: str | None = None
@@ -55,6 +62,12 @@ class Plan:
     convert: Callable[[Any], Any] = convert.text
     content: Content | None = None
     counts: bool = False
+    native: type | None = None
+    words: bool = False
+
+
+_WORD_COLUMNS = ("provider", "operation_name")
+_NATIVE: dict[Callable[[Any], Any], type] = {convert.text: str, convert.tokens: int}
 
 
 def _mapped() -> dict[str, Plan]:
@@ -63,7 +76,9 @@ def _mapped() -> dict[str, Plan]:
         default = _BY_COLUMN.get(column) or _BY_TYPE[SPANS[column].type]
         for rank, entry in enumerate(names):
             name, _, unit = entry.partition("|")
-            plans[name] = Plan(column, rank, convert.CONVERTERS.get(unit, default))
+            reader = convert.CONVERTERS.get(unit, default)
+            words = column in _WORD_COLUMNS
+            plans[name] = Plan(column, rank, reader, native=None if words else _NATIVE.get(reader), words=words)
     return plans
 
 

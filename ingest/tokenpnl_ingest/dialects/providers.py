@@ -1,5 +1,7 @@
 """Who serves: provider names as emitters spell them, model names and hosts, to the ids of genai-prices."""
 
+from functools import lru_cache
+
 # Words that name a framework, a gateway or a flavour of API, not who serves.
 FRAMEWORKS = frozenset(
     word
@@ -160,3 +162,16 @@ def provider_of_model(model: str | None) -> str | None:
     if slash and prefix in _NAMES:
         return _NAMES[prefix]
     return next((provider for starts, provider in _MODELS if (rest or low).startswith(starts)), None)
+
+
+@lru_cache(maxsize=10_000)
+def serving_provider(named: tuple[str, ...], host: str | None, model: str | None) -> str | None:
+    """Return who serves, None when nothing says.
+
+    Args:
+        named: provider names as sent, best first.
+        host: server address; a provider's public host is certain.
+        model: model that served, else was asked for; the last resort.
+    """
+    stated = next((provider for provider in map(provider_of, named) if provider), None)
+    return provider_of_host(host) or stated or provider_of_model(model)

@@ -12,7 +12,7 @@ from tokenpnl_ingest.dialects import endings
 from tokenpnl_ingest.dialects.aliases import RESOURCE_COLUMNS
 from tokenpnl_ingest.dialects.operations import operation_of
 from tokenpnl_ingest.dialects.plan import PLANS, USAGE_COLUMNS
-from tokenpnl_ingest.dialects.providers import provider_of, provider_of_host, provider_of_model
+from tokenpnl_ingest.dialects.providers import serving_provider
 from tokenpnl_ingest.dialects.reading import Dialect, Reading, gather, plain
 from tokenpnl_ingest.dialects.registry import dialect_of
 from tokenpnl_ingest.dialects.usage import forget_usage, make_inclusive
@@ -30,23 +30,31 @@ _STEP_OPERATIONS = {
     "evaluation": Operation.EVALUATION,
 }
 _NO_EVENTS = "[]"
+_NO_ATTRIBUTES = "{}"
 
 
-def read_span(span: RawSpan, *, secret: bytes = DEFAULT_SECRET, signal: str = "span") -> dict[str, Any]:
+def read_span(
+    span: RawSpan,
+    *,
+    secret: bytes = DEFAULT_SECRET,
+    signal: str = "span",
+    resource_columns: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return the row of a span: every column of `spans` but `received_at` and `batch_no`.
 
     Args:
         span: as the wire gave it.
         secret: key of the fingerprints that replace content.
         signal: `span`, or `log` for a log record that was dressed as a span.
+        resource_columns: `columns_of(span.resource)`, if the caller has it.
     """
     reading = gather(span)
     dialect = dialect_of(span)
     row = reading.row
     _identify(reading, dialect, signal)
-    for column in RESOURCE_COLUMNS:
+    for column, value in (columns_of(span.resource) if resource_columns is None else resource_columns).items():
         if row[column] is None:
-            row[column] = _from_resource(span.resource, column)
+            row[column] = value
     _name_provider(reading)
     _settle_operation(reading)
     if dialect.amend is not None:
@@ -81,33 +89,38 @@ def _identify(reading: Reading, dialect: Dialect, signal: str) -> None:
         row["ended_at"] = span.end_ns
 
 
-def _from_resource(resource: dict[str, Any], column: str) -> Any:
+def columns_of(resource: dict[str, Any]) -> dict[str, Any]:
+    """Return what a resource says about every span below it, by column."""
+    found: dict[str, tuple[int, Any]] = {}
     for key, value in resource.items():
         plan = PLANS.get(key)
-        if plan is not None and plan.column == column and value:
-            return plan.convert(value)
-    return None
+        if plan is not None and plan.column in RESOURCE_COLUMNS and value:
+            converted = plan.convert(value)
+            if converted is not None and found.get(plan.column, (plan.rank + 1, None))[0] > plan.rank:
+                found[plan.column] = (plan.rank, converted)
+    return {column: value for column, (_, value) in found.items()}
 
 
 def _name_provider(reading: Reading) -> None:
     """Set who served: a public host knows better than the flavour of the API, a model's name is the last resort."""
     row = reading.row
-    named = next((name for name in map(provider_of, reading.words("provider")) if name), None)
-    said = next(reading.words("provider"), None)
-    row["provider"] = (
-        provider_of_host(row["server_address"])
-        or named
-        or provider_of_model(row["response_model"])
-        or provider_of_model(row["request_model"])
-    )
-    if said and said != row["provider"]:
-        reading.kept[reading.found["provider"][0][1]] = said
+    said = sorted(reading.words.get("provider", ()))
+    names = tuple(str(name) for _, _, name in said)
+    row["provider"] = serving_provider(names, row["server_address"], row["response_model"] or row["request_model"])
+    if said and names[0] != row["provider"]:
+        reading.kept[said[0][1]] = names[0][:MAX_NAME_CHARS]
 
 
 def _settle_operation(reading: Reading) -> None:
     """Set the operation from the emitter's words, else from what the span carries."""
     row = reading.row
-    folded = next((operation for operation in map(operation_of, reading.words("operation_name")) if operation), None)
+    folded: Operation | None = None
+    said = reading.words.get("operation_name")
+    if said:
+        said.sort()
+        row["operation_name"] = str(said[0][2])[:MAX_NAME_CHARS]
+        for _, _, word in said:
+            folded = folded or operation_of(word)
     if folded is None:
         folded = _STEP_OPERATIONS.get(row["step_kind"] or "")
     if folded is None and (row["input_tokens"] is not None or row["output_tokens"] is not None):
@@ -139,7 +152,12 @@ def _settle_ending(reading: Reading) -> None:
 def _settle_usage(reading: Reading, dialect: Dialect) -> None:
     row = reading.row
     if row["operation_name"] == "fetch_response":
+        # It reads a stored answer again; what it tells was billed before.
         forget_usage(row, USAGE_COLUMNS)
+    if row["cancelled"] and row["finish_reason"] is None and _counts_at_start(row) and row["output_tokens"] is not None:
+        # The first event of the stream carries a provisional output count; what was generated after it is unknown.
+        reading.kept["tokenpnl.original.output_tokens"] = row["output_tokens"]
+        row["output_tokens"] = None
     excludes = dialect.excludes_cache
     excluded = False if reading.inclusive else _holds(excludes, reading)
     make_inclusive(row, reading.flags, excludes_cache=excluded)
@@ -153,6 +171,10 @@ def _settle_usage(reading: Reading, dialect: Dialect) -> None:
             row["fee_usd"] = None
     if reading.unmapped:
         reading.flags.add(Flag.UNMAPPED_USAGE)
+
+
+def _counts_at_start(row: dict[str, Any]) -> bool:
+    return row["provider"] == "anthropic" or "claude" in (row["request_model"] or "")
 
 
 def _holds(said: _T | Callable[[Reading], _T], reading: Reading) -> _T:
@@ -182,7 +204,7 @@ def _close(reading: Reading) -> None:
     span, row = reading.span, reading.row
     row["operation"] = reading.operation.value
     row["flags"] = ",".join(sorted(reading.flags)) if reading.flags else ""
-    row["attributes_json"] = as_json(reading.kept)
+    row["attributes_json"] = as_json(reading.kept) if reading.kept else _NO_ATTRIBUTES
     row["events_json"] = _events_json(span) if span.events else _NO_EVENTS
     row["links_json"] = (
         as_json([{"trace_id": trace, "span_id": linked} for trace, linked in span.links[:MAX_EVENTS]])

@@ -1,7 +1,7 @@
 """One span on its way to a row: its attributes sorted into mapped, kept and content, before a dialect speaks."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,11 +10,13 @@ import orjson
 from tokenpnl.model import Flag, Operation
 from tokenpnl.tables import SPANS
 from tokenpnl_ingest.content import MAX_TEXT_CHARS, MAX_VALUE_CHARS, Content
+from tokenpnl_ingest.dialects.convert import MAX_NAME_CHARS, MAX_TOKENS
 from tokenpnl_ingest.dialects.payload import Answer
 from tokenpnl_ingest.dialects.plan import PLANS, USAGE_COLUMNS, Plan, plan_for
 from tokenpnl_ingest.raw import RawSpan
 
 _MAX_NESTED_BYTES = 1024
+_WORST = 1_000
 _ARRIVAL = ("received_at", "batch_no")
 EMPTY_ROW: dict[str, Any] = {name: None for name in SPANS.names if name not in _ARRIVAL}
 
@@ -23,7 +25,8 @@ EMPTY_ROW: dict[str, Any] = {name: None for name in SPANS.names if name not in _
 class Reading:
     """A span, the row it becomes, and what the attributes said.
 
-    `found` holds the candidates of each column, `kept` what goes to `attributes_json`, `contents` what is
+    `ranks` says how good the name behind a column is, `words` holds every candidate of the columns that are folded
+    from words, `kept` what goes to `attributes_json`, `contents` what is
     fingerprinted and dropped, `unmapped` the names that look like usage and mean nothing to us, `inclusive` whether the
     provider's own answer settled what input includes.
     """
@@ -31,7 +34,8 @@ class Reading:
     span: RawSpan
     row: dict[str, Any]
     flags: set[Flag]
-    found: dict[str, list[tuple[int, str, Any, Plan]]] = field(default_factory=dict)
+    ranks: dict[str, int] = field(default_factory=dict)
+    words: dict[str, list[tuple[int, str, Any]]] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
     contents: list[tuple[Content, str, Any]] = field(default_factory=list)
     unmapped: list[str] = field(default_factory=list)
@@ -41,12 +45,6 @@ class Reading:
     def get(self, key: str) -> Any:
         """Return the raw attribute of that name, None when absent."""
         return self.span.attributes.get(key)
-
-    def words(self, column: str) -> Iterator[str]:
-        """Yield the text candidates of a column, best first."""
-        for _, _, value, _ in self.found.get(column, ()):
-            if isinstance(value, str) and value:
-                yield value
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,54 +67,60 @@ class Dialect:
 
 
 def gather(span: RawSpan) -> Reading:
-    """Return the span's attributes mapped to columns, not yet folded."""
+    """Return the span's attributes mapped to columns, not yet folded.
+
+    This loop runs once for every attribute that arrives: one look-up decides, the common types take no call.
+    """
     reading = Reading(span, EMPTY_ROW.copy(), set())
-    found, kept, contents = reading.found, reading.kept, reading.contents
+    row, ranks = reading.row, reading.ranks
     for key, value in span.attributes.items():
         plan = PLANS.get(key) or plan_for(key)
         column = plan.column
-        if column is not None:
-            if column in found:
-                found[column].append((plan.rank, key, value, plan))
-            else:
-                found[column] = [(plan.rank, key, value, plan)]
-        elif plan.content is not None:
-            if plan.content is not Content.CREDENTIAL and value not in (None, "", [], {}):
-                contents.append((plan.content, key, value))
-                if type(value) is str and len(value) > MAX_VALUE_CHARS:
-                    reading.flags.add(Flag.VALUE_TRUNCATED)
+        if column is None:
+            _keep_or_drop(key, value, plan, reading)
+        elif value is None or value == "" or ranks.get(column, _WORST) < plan.rank:
+            continue
+        elif plan.native is str and type(value) is str and len(value) <= MAX_NAME_CHARS:
+            row[column] = value
+            ranks[column] = plan.rank
+        elif plan.native is int and type(value) is int and 0 <= value <= MAX_TOKENS:
+            row[column] = value
+            ranks[column] = plan.rank
+        elif plan.words:
+            reading.words.setdefault(column, []).append((plan.rank, key, value))
         else:
-            if plan.counts and type(value) in (int, float) and value:
-                reading.unmapped.append(key)
-            _keep(key, value, kept, reading)
-    for column, candidates in found.items():
-        _choose(column, candidates, reading)
+            _convert(key, value, plan, reading)
     return reading
 
 
-def _choose(column: str, candidates: list[tuple[int, str, Any, Plan]], reading: Reading) -> None:
-    """Set the column from the best candidate that says something."""
-    if len(candidates) > 1:
-        candidates.sort(key=_rank)
-    for _, key, value, plan in candidates:
-        if value is None or value == "":
-            continue
-        try:
-            converted = plan.convert(value)
-        except ValueError:
-            implausible = Flag.USAGE_IMPLAUSIBLE if column in USAGE_COLUMNS else Flag.REPORTED_COST_IMPLAUSIBLE
-            reading.flags.add(implausible)
-            reading.kept[key] = value if _plain_number(value) else str(value)[:MAX_TEXT_CHARS]
-            continue
-        if converted is not None:
-            reading.row[column] = converted
-            if type(value) is str and column in USAGE_COLUMNS:
-                reading.flags.add(Flag.USAGE_COERCED)
-            return
+def _convert(key: str, value: Any, plan: Plan, reading: Reading) -> None:
+    """Set the column from a value that needs reading; one that cannot be true stays beside and is flagged."""
+    column = plan.column
+    assert column is not None
+    try:
+        converted = plan.convert(value)
+    except ValueError:
+        implausible = Flag.USAGE_IMPLAUSIBLE if column in USAGE_COLUMNS else Flag.REPORTED_COST_IMPLAUSIBLE
+        reading.flags.add(implausible)
+        reading.kept[key] = value if _plain_number(value) else str(value)[:MAX_TEXT_CHARS]
+        return
+    if converted is not None:
+        reading.row[column] = converted
+        reading.ranks[column] = plan.rank
+        if type(value) is str and column in USAGE_COLUMNS:
+            reading.flags.add(Flag.USAGE_COERCED)
 
 
-def _rank(candidate: tuple[int, str, Any, Plan]) -> int:
-    return candidate[0]
+def _keep_or_drop(key: str, value: Any, plan: Plan, reading: Reading) -> None:
+    if plan.content is not None:
+        if value and plan.content is not Content.CREDENTIAL:
+            reading.contents.append((plan.content, key, value))
+            if type(value) is str and len(value) > MAX_VALUE_CHARS:
+                reading.flags.add(Flag.VALUE_TRUNCATED)
+        return
+    if plan.counts and type(value) in (int, float) and value:
+        reading.unmapped.append(key)
+    _keep(key, value, reading.kept, reading)
 
 
 def _plain_number(value: Any) -> bool:
