@@ -165,6 +165,7 @@ class Block(Generic[H]):
     """Opens a `Handle` for the time of a `with`, an `async with`, or a call of a decorated function.
 
     As a decorator it opens a new one per call, whatever the function is: plain, `async`, generator, async generator.
+    As a context manager one block serves one `with` at a time; make a new one for each.
     """
 
     def __init__(self, kind: type[H], start: Callable[[], H]) -> None:

@@ -133,6 +133,17 @@ def _named(group: str, name: str) -> Callable[[], Any]:
     return made
 
 
+def goes_there_already(provider: Any, exporter: Any) -> bool:
+    """Return whether the provider already sends its spans to the exporter's address, so that a second send is waste.
+
+    The SDK keeps its processors private; where they cannot be seen the answer is no, and the collector removes doubles.
+    """
+    address = getattr(exporter, "_endpoint", None)
+    processors = getattr(getattr(provider, "_active_span_processor", None), "_span_processors", ())
+    sending = [getattr(getattr(processor, "span_exporter", None), "_endpoint", None) for processor in processors]
+    return address is not None and address in sending
+
+
 class AtExit:
     """Ends processors at interpreter exit, within `_EXIT_SECONDS` for all of them, whatever the network does."""
 

@@ -28,7 +28,7 @@ class Run(Handle):
         self.workflow = workflow
 
     @guarded("record an outcome", None)
-    def outcome(
+    def outcome(  # noqa: PLR0913 -- keyword-only fields of one statement
         self,
         status: OutcomeStatus | str,
         *,
@@ -37,6 +37,7 @@ class Run(Handle):
         source: str = "program",
         reason: str | None = None,
         at: datetime | None = None,
+        outcome_id: str | None = None,
     ) -> None:
         """Say what the business got from this run. May be said again: the newest `at` wins, all are kept.
 
@@ -47,8 +48,18 @@ class Run(Handle):
             source: who says so: `program`, `user`, `reviewer`, `rule`, `import`.
             reason: a short code.
             at: since when it holds, aware; default now.
+            outcome_id: idempotency key; default a hash of run, status, time and source.
         """
-        told = Outcome.of(status, run_id=self.id, value_usd=value_usd, score=score, source=source, reason=reason, at=at)
+        told = Outcome.of(
+            status,
+            run_id=self.id,
+            value_usd=value_usd,
+            score=score,
+            source=source,
+            reason=reason,
+            at=at,
+            outcome_id=outcome_id,
+        )
         if self.span.is_recording():
             self.event(semconv.OUTCOME_EVENT, told.attributes)
         else:

@@ -118,6 +118,15 @@ class Attempts:
     Iteration ends after the first attempt that raised nothing and was not rejected. An error of `retry_on` is held
     back while attempts remain; the last one is raised. The model changes to each of `fallback` in turn once the first
     model has had its `max_attempts`, and to the next of `escalation` when an answer was escalated.
+
+    Args:
+        max_attempts: attempts on the first model, at least 1.
+        model: the first model; comes back as `attempt.model`.
+        fallback: models to try, once each, after the first model's attempts failed.
+        escalation: stronger models, in order, for answers that were escalated.
+        retry_on: errors that another attempt may cure.
+        wait: seconds to wait before the attempt of that number; default none.
+        call_id: id of the call; default a random uuid.
     """
 
     def __init__(  # noqa: PLR0913 -- keyword-only options of a public verb
@@ -131,17 +140,6 @@ class Attempts:
         wait: Callable[[int], float] | None = None,
         call_id: str | None = None,
     ) -> None:
-        """Args are as the class says.
-
-        Args:
-            max_attempts: attempts on the first model, at least 1.
-            model: the first model; comes back as `attempt.model`.
-            fallback: models to try, once each, after the first model's attempts failed.
-            escalation: stronger models, in order, for answers that were escalated.
-            retry_on: errors that another attempt may cure.
-            wait: seconds to wait before the attempt of that number; default none.
-            call_id: id of the call; default a random uuid.
-        """
         self.call_id = call_id or state.new_id()
         self._max_attempts = max(1, max_attempts)
         self._model = model
@@ -154,6 +152,8 @@ class Attempts:
     @staticmethod
     def tenacity(retrying: Any, *, call_id: str | None = None) -> "TenacityAttempts":
         """Return tenacity's own `Retrying` or `AsyncRetrying` with each try stamped as an attempt.
+
+        Tenacity alone decides whether there is another try: raise, or use its result predicates, beside `reject`.
 
         Args:
             retrying: a configured tenacity object; its stops, waits and predicates decide.

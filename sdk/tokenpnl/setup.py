@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from opentelemetry import context, trace
 
-from tokenpnl.export import Route, at_exit, log_exporter, route, span_exporter
+from tokenpnl.export import Route, at_exit, goes_there_already, log_exporter, route, span_exporter
 from tokenpnl.guard import Shield, guarded, log
 from tokenpnl.instrumentors import Instrumentation, instrument_clients
 from tokenpnl.state import state
@@ -61,7 +61,7 @@ def _add_span_processors(provider: Any, way: Route) -> None:
 
     provider.add_span_processor(StampingProcessor())
     exporter = span_exporter(way)
-    if exporter is not None:
+    if exporter is not None and not goes_there_already(provider, exporter):
         processor = BatchSpanProcessor(exporter)
         provider.add_span_processor(processor)
         at_exit.add(processor)

@@ -1,0 +1,60 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types.chat import ChatCompletionMessage
+
+from tokenpnl.fingerprint import chained_blocks, fingerprint
+from tokenpnl.state import state
+
+
+def test_equal_content_has_equal_fingerprints_whatever_the_order_of_keys() -> None:
+    assert fingerprint({"q": "refund", "k": 3}) == fingerprint({"k": 3, "q": "refund"})
+
+
+def test_a_fingerprint_is_short_and_shows_no_content() -> None:
+    assert len(fingerprint("refund")) == 32
+    assert "refund" not in fingerprint("refund")
+
+
+def test_the_tenants_key_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "fingerprint_key", None)
+    monkeypatch.setenv("TOKENPNL_FINGERPRINT_KEY", "one")
+    first = fingerprint("refund")
+    monkeypatch.setenv("TOKENPNL_FINGERPRINT_KEY", "two")
+    assert fingerprint("refund") != first
+
+
+def test_without_a_key_fingerprints_are_still_equal_across_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "fingerprint_key", None)
+    monkeypatch.delenv("TOKENPNL_FINGERPRINT_KEY", raising=False)
+    assert fingerprint("refund") == "b0a97c870f87f7b470226814e23615e5"
+
+
+def test_a_clients_object_has_the_fingerprint_of_its_json() -> None:
+    message = ChatCompletionMessage(role="assistant", content="hi")
+    assert fingerprint([message]) == fingerprint([{"role": "assistant", "content": "hi"}])
+
+
+def test_an_object_of_unknown_kind_does_not_change_the_fingerprint_by_its_address() -> None:
+    assert fingerprint({"client": object()}) == fingerprint({"client": object()})
+
+
+@given(st.text(max_size=3000), st.text(max_size=3000), st.text(max_size=3000))
+def test_prompts_share_first_blocks_exactly_as_long_as_they_share_text(head: str, one: str, two: str) -> None:
+    left, right = head + one, head + two
+    common = next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
+    shared = [a for a, b in zip(chained_blocks(left), chained_blocks(right), strict=False) if a == b]
+    assert len(shared) == common // 512
+
+
+def test_a_chat_that_goes_on_keeps_the_blocks_before() -> None:
+    tools = [{"name": "search", "description": "d" * 2000}]
+    first = {"messages": [{"role": "user", "content": "a" * 600}], "tools": tools, "model": "m"}
+    longer = {"model": "m", "tools": tools, "messages": [*first["messages"], {"role": "user", "content": "b" * 600}]}
+    before, after = chained_blocks(first), chained_blocks(longer)
+    assert len(before) > 4
+    assert after[: len(before) - 1] == before[:-1]
+
+
+def test_a_huge_prompt_has_a_bounded_number_of_blocks() -> None:
+    assert len(chained_blocks("x" * 1_000_000)) == 512
