@@ -29,6 +29,7 @@ from tokenpnl_ingest.wire import (
     short_key,
 )
 
+_ERROR = 2
 _HEX = frozenset("0123456789abcdef")
 _METRIC_KINDS = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 
@@ -164,7 +165,7 @@ def _take_span(
         start_ns=_time(span.get("startTimeUnixNano")),
         end_ns=_time(span.get("endTimeUnixNano")),
         status_code=_choice(STATUSES, code) or "unset",
-        status_message=_text(status.get("message")) if isinstance(status, dict) else "",
+        status_message=_text(status.get("message")) if isinstance(status, dict) and code == _ERROR else "",
         scope_name=scope[0],
         scope_version=scope[1],
         attributes=_attributes(span.get("attributes"), flags),

@@ -27,6 +27,7 @@ from tokenpnl_ingest.wire import (
     short_key,
 )
 
+_ERROR = 2
 _MAX_REMEMBERED = 20_000
 _good_keys: set[str] = set()
 _METRIC_KINDS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
@@ -127,7 +128,7 @@ def _take_span(
         start_ns=min(span.start_time_unix_nano, LAST_TIME_NS),
         end_ns=min(span.end_time_unix_nano, LAST_TIME_NS),
         status_code=STATUSES[status.code] if 0 <= status.code < len(STATUSES) else "unset",
-        status_message=clean(status.message),
+        status_message=clean(status.message) if status.code == _ERROR else "",
         scope_name=scope[0],
         scope_version=scope[1],
         attributes=_attributes(span.attributes, flags),
@@ -143,13 +144,12 @@ def _attributes(pairs: Iterable[Any], flags: set[Flag], depth: int = 0) -> dict[
     found: dict[str, Any] = {}
     for pair in pairs:
         key, held = pair.key, pair.value
-        kind = held.WhichOneof("value")
-        value: Any
-        if kind == "string_value":
-            value = held.string_value
+        # Most values are text: reading it says at once what asking for the kind would say first.
+        value: Any = held.string_value
+        if value:
             if "\x00" in value:
                 value = clean(value)
-        elif kind == "int_value":
+        elif held.WhichOneof("value") == "int_value":
             value = held.int_value
         else:
             value = _value(held, depth, flags)

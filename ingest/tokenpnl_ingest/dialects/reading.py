@@ -80,10 +80,14 @@ def gather(span: RawSpan) -> Reading:
             _keep_or_drop(key, value, plan, reading)
         elif value is None or value == "" or ranks.get(column, _WORST) < plan.rank:
             continue
-        elif plan.native is str and type(value) is str and len(value) <= MAX_NAME_CHARS:
-            row[column] = value
-            ranks[column] = plan.rank
-        elif plan.native is int and type(value) is int and 0 <= value <= MAX_TOKENS:
+        elif (
+            plan.native is str
+            and type(value) is str
+            and len(value) <= MAX_NAME_CHARS
+            or plan.native is int
+            and type(value) is int
+            and 0 <= value <= MAX_TOKENS
+        ):
             row[column] = value
             ranks[column] = plan.rank
         elif plan.words:
