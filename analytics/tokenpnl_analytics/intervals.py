@@ -13,6 +13,7 @@ CONFIDENCE = 0.95
 FEW_CLUSTERS = 30
 FEW_SUCCESSES = 10
 _BOOTSTRAP_DRAWS = 1999
+_HOPELESS = np.log(1000.0)  # a bound a thousand times the figure says nothing
 # Webb's six points: with few clusters, signs alone give too few distinct draws.
 _WEBB = np.sqrt(np.array([0.5, 1.0, 1.5]))
 _WEIGHTS = np.concatenate([-_WEBB, _WEBB])
@@ -63,8 +64,9 @@ def ratio_interval(cost: Floats, successes: Floats, clusters: Codes, *, chance: 
     by_cluster = _sums(clusters, cost), _sums(clusters, successes)
     spread = _standard_error(*by_cluster)
     below, above, how = _t_quantiles(*by_cluster, chance)
-    low, high = theta * np.exp(-above * spread / theta), theta * np.exp(-below * spread / theta)
-    bounded = total >= FEW_SUCCESSES and _fieller_is_bounded(by_cluster[1])
+    rise = -below * spread / theta
+    low, high = theta * np.exp(-above * spread / theta), theta * np.exp(min(rise, _HOPELESS))
+    bounded = total >= FEW_SUCCESSES and rise < _HOPELESS and _fieller_is_bounded(by_cluster[1])
     if total < FEW_SUCCESSES:
         how += f"; fewer than {FEW_SUCCESSES} successes: at least"
     elif not bounded:

@@ -53,9 +53,7 @@ def test_a_cache_write_is_billed_by_its_lifetime(rows, card):
 
 
 def test_audio_output_has_its_own_price(rows, card):
-    attempts = rows.attempts(
-        {"model": "gpt-audio", "output_audio_tokens": 47, "output_text_tokens": 38}
-    )
+    attempts = rows.attempts({"model": "gpt-audio", "output_audio_tokens": 47, "output_text_tokens": 38})
     assert by_kind(charge(attempts, rows.fees(), card)) == {
         "output_text": Decimal("0.00038"),  # 10 USD per million
         "output_audio": Decimal("0.003008"),  # 64 USD per million
@@ -81,9 +79,7 @@ def test_the_long_context_price_is_a_cliff_on_the_whole_input_with_cache(rows, c
 
 
 def test_without_an_input_total_the_kinds_decide_the_tier(rows, card):
-    attempts = rows.attempts(
-        {"provider": "anthropic", "model": "claude-sonnet-4-5", "input_uncached_tokens": 200_001}
-    )
+    attempts = rows.attempts({"provider": "anthropic", "model": "claude-sonnet-4-5", "input_uncached_tokens": 200_001})
     assert total_usd(charge(attempts, rows.fees(), card)) == Decimal("1.200006")
 
 
@@ -166,7 +162,9 @@ def test_flags_of_attempt_and_price_are_merged_sorted(rows, card):
 
 
 def test_a_search_model_bills_its_request_beside_its_tokens(rows, card):
-    lines = charge(rows.attempts({"provider": "perplexity", "model": "sonar", "output_text_tokens": 1}), rows.fees(), card)
+    lines = charge(
+        rows.attempts({"provider": "perplexity", "model": "sonar", "output_text_tokens": 1}), rows.fees(), card
+    )
     assert lines["usage_kind"].to_list() == ["output_text", "request"]
 
 
@@ -221,7 +219,9 @@ def _answers_to_its_own_name(card, provider, model):
 def _random_usages(card, n):
     chance = random.Random(20261124)
     priced = {}
-    for rate_id, kind in card.rates.filter(pl.col("usage_kind") != "request").select("rate_id", "usage_kind").iter_rows():
+    for rate_id, kind in (
+        card.rates.filter(pl.col("usage_kind") != "request").select("rate_id", "usage_kind").iter_rows()
+    ):
         priced.setdefault(rate_id, []).append(kind)
     slots = card.slots.select("provider", "model", "context", "rate_id").rows()
     while n:
@@ -261,7 +261,11 @@ def test_two_thousand_random_usages_cost_what_genai_prices_says(rows, card):
     differing = []
     for number, (provider, model, context, at, tokens) in enumerate(usages, start=1):
         theirs = calc_price(
-            _genai_usage(tokens), model, provider_id=provider, genai_request_timestamp=at, price_context=CONTEXTS.get(context)
+            _genai_usage(tokens),
+            model,
+            provider_id=provider,
+            genai_request_timestamp=at,
+            price_context=CONTEXTS.get(context),
         ).total_price
         mine = ours[f"attempt_id{number}"]
         if mine is None or abs(mine - theirs) > slack.get(f"attempt_id{number}", 0) * Decimal("5E-13"):

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from tokenpnl_analytics.intervals import fieller_limits, ratio_interval
+
+
+def interval(cost, successes, clusters=None, seed=1):
+    codes = np.arange(len(cost)) if clusters is None else np.asarray(clusters)
+    return ratio_interval(
+        np.asarray(cost, float), np.asarray(successes, float), codes, chance=np.random.default_rng(seed)
+    )
+
+
+def test_the_cluster_formula_by_hand():
+    # 40 runs, cost 1 or 3 in turn, all succeed: theta 2, e = -1 or 1, V = 40/39 x 40/1600, t(39) = 2.0227.
+    found = interval([1, 3] * 20, [1] * 40)
+    half = 2.022691 * np.sqrt(40 / 39 * 40 / 1600) / 2
+    assert (found.low, found.high) == pytest.approx((2 * np.exp(-half), 2 * np.exp(half)), rel=1e-5)
+    assert found.method == "cluster-robust, log scale, t"
+
+
+def test_runs_of_one_customer_count_as_one_observation():
+    cost = np.repeat([1.0, 3.0] * 20, 10)
+    found = interval(cost, np.ones(400), np.repeat(np.arange(40), 10))
+    assert found.n_clusters == 40
+    # Equal runs within a cluster: the variance is ten times that of independent runs (with the small-sample factors).
+    assert found.design_effect == pytest.approx(10 * (40 / 39) / (400 / 399))
+
+
+def test_few_clusters_use_the_bootstrap_and_equal_chance_gives_equal_bounds():
+    cost, won = [1, 3, 2, 5] * 5, [1, 1, 0, 1] * 5
+    one, same = interval(cost, won), interval(cost, won)
+    assert one == same
+    assert one.method == "wild cluster bootstrap-t"
+    assert one.low < 55 / 15 < one.high
+
+
+def test_fewer_than_ten_successes_have_no_upper_bound():
+    found = interval([1.0, 2.0] * 20, [1] * 9 + [0] * 31)
+    assert found.high is None
+    assert found.low < 60 / 9
+    assert "at least" in found.method
+
+
+def test_successes_of_one_customer_alone_leave_the_figure_without_upper_bound():
+    clusters = np.repeat(np.arange(5), 20)
+    found = interval(np.ones(100), np.repeat([1, 0, 0, 0, 0], 20), clusters)
+    assert found.high is None
+    assert "no upper bound" in found.method
+
+
+def test_without_a_success_there_is_no_interval():
+    assert interval([1, 2], [0, 0]).method == "no success yet"
+
+
+def test_one_cluster_says_that_it_has_no_interval():
+    assert interval([1.0] * 20, [1] * 20, [0] * 20).method == "one cluster: no interval"
+
+
+def test_equal_clusters_have_an_interval_of_no_width():
+    found = interval([2.0] * 20, [1] * 20)
+    assert found.low == found.high == pytest.approx(2.0)
+
+
+def test_fieller_agrees_with_the_log_interval_when_there_is_much_data():
+    chance = np.random.default_rng(5)
+    cost, won = chance.exponential(1, 4000), (chance.random(4000) < 0.7).astype(float)
+    found = interval(cost, won)
+    assert fieller_limits(cost, won) == pytest.approx((found.low, found.high), rel=2e-3)
+
+
+def test_fieller_is_unbounded_where_the_successes_could_be_none():
+    assert fieller_limits(np.ones(5), np.array([1.0, 0, 0, 0, 0])) is None
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says():
+    chance = np.random.default_rng(11)
+    covered = 0
+    for _ in range(200):
+        customer = np.repeat(np.arange(60), 5)
+        cost = chance.exponential(1, 300) * np.repeat(chance.gamma(4, 0.25, 60), 5)
+        won = (chance.random(300) < 0.8).astype(float)
+        found = interval(cost, won, customer)
+        covered += found.low <= 1 / 0.8 <= found.high
+    assert covered >= 180  # 95% of 200 is 190; 180 is three standard errors below
