@@ -33,10 +33,13 @@ class Standing:
 def standing(trees: Forest) -> Standing:
     """Return where each span stands.
 
-    A workflow span inside a run is a step of it, unless it carries a run id of its own.
+    A workflow span inside a run is a step of it, unless it carries a run id of its own. A span that repeats the run id
+    of the span that it lies in only says where it belongs.
     """
     workflow = trees.mask((pl.col("operation") == Operation.WORKFLOW.value) & (pl.col("signal") == "span"))
-    identified = trees.mask(pl.col("run_id").is_not_null())
+    enclosing = trees.inherited(trees.parent[: trees.size], "run_id").alias("enclosing")
+    identified = trees.spans.select(named=pl.col("run_id").is_not_null() & pl.col("run_id").ne_missing(enclosing))
+    identified = identified["named"].to_numpy()
     inside = trees.above(workflow | identified)[: trees.size] != trees.size
     marked = identified | (workflow & ~inside)
     named = pl.col("step_name").is_not_null() | pl.col("step_kind").is_in(_JUDGING_KINDS).fill_null(value=False)
