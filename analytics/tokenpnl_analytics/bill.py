@@ -5,6 +5,7 @@ a tool, agent, workflow, retrieval, guardrail or evaluation between the two star
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -26,6 +27,9 @@ _BOUNDARIES = [
     )
 ]
 
+# An agent's loop asks again at once with what a tool found.
+_NEXT_TURN = timedelta(seconds=1)
+
 
 @dataclass(frozen=True)
 class Bearers:
@@ -37,6 +41,7 @@ class Bearers:
         superfluous: wrappers of several calls: row -> the row below that carries (the last) bill, else `size`.
         aggregate: spans that are no model call but report usage: an agent, a chain, a workflow.
         http_owner: for an HTTP request made by a model span, the row of that span, else `size`.
+        partial: model spans whose library ran a tool and asked again inside them: their usage is the last answer's.
     """
 
     members: Mask
@@ -44,6 +49,7 @@ class Bearers:
     superfluous: Rows
     aggregate: Mask
     http_owner: Rows
+    partial: Mask
 
 
 def bearers(trees: Forest) -> Bearers:
@@ -67,7 +73,28 @@ def bearers(trees: Forest) -> Bearers:
         superfluous=superfluous,
         aggregate=aggregate,
         http_owner=np.where(http & is_model[owner], owner, trees.size),
+        partial=_asking_again(trees, owner, is_model),
     )
+
+
+def _asking_again(trees: Forest, owner: Rows, is_model: Mask) -> Mask:
+    """Return the model spans inside which their own library executed a tool, and no model span follows to use it."""
+    tools = np.flatnonzero(trees.mask(pl.col("operation") == Operation.TOOL.value) & is_model[owner])
+    mask = np.zeros(trees.size, dtype=bool)
+    if not tools.size:
+        return mask
+    facts = trees.spans.select(
+        "row", "scope_name", "started_at", "ended_at", up=pl.Series(trees.parent[:-1]), model=pl.Series(is_model[:-1])
+    )
+    ran = pl.DataFrame({"row": owner[tools], "scope_name": trees.at(tools, "scope_name")["scope_name"]}).unique()
+    hosts = facts.join(ran, on=["row", "scope_name"], how="semi")
+    later = hosts.filter(pl.col("up") != trees.size).join(
+        facts.filter("model"), on=["up", "scope_name"], suffix="_next"
+    )
+    pause = pl.col("started_at_next") - pl.col("ended_at")
+    used = later.filter(pause.is_between(pl.duration(), _NEXT_TURN))
+    mask[hosts.join(used, on="row", how="anti")["row"].to_numpy()] = True
+    return mask
 
 
 def _wrappers(trees: Forest, member: Mask, upper: Rows, is_model: Mask) -> tuple[pl.DataFrame, Rows]:

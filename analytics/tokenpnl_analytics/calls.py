@@ -1,11 +1,15 @@
 """Calls: which attempts belong to one operation that the program asked for, and how they follow one another."""
 
+from datetime import timedelta
+
 import polars as pl
 
 from tokenpnl.model import AttemptReason, AttemptSource, AttemptStatus, Flag, ServedReason
 from tokenpnl_analytics.flags import with_flags
 
 _FAILED = (AttemptStatus.ERROR.value, AttemptStatus.TIMEOUT.value)
+# Client libraries and gateways back off for seconds, not minutes.
+ROOT_RETRY_WITHIN = timedelta(seconds=60)
 _ASKED_AGAIN = (AttemptReason.FALLBACK.value, AttemptReason.ESCALATION.value)
 
 
@@ -14,44 +18,59 @@ def with_calls(units: pl.DataFrame) -> pl.DataFrame:
 
     `tokenpnl.call.id` decides where it is given. Otherwise siblings (same parent, name, scope and model) are one call
     while each starts after the one before it ended without a usable answer, and nothing says that they asked for
-    different things. Below a span that names itself a fallback every sibling is a call of its own.
+    different things. Below a span that names itself a fallback every sibling is a call of its own. Records without a
+    parent are siblings when they ask the same within a minute: some gateways begin a trace with every retry.
 
     Args:
         units: one row per record, with `status`, `top_*`, `parent_name`, `row`.
 
     Returns:
         The records plus `call` (the smallest `unit` of the call), `sibling` (it is there by the sibling rule),
+        `home` (the row whose place in the traces is the record's: its own, or the answer's to a parentless retry),
         `stands_in` (it was asked because the sibling before it failed on another model) and `relieved` (such a
         sibling answered after it).
     """
     chained = _chained(units)
-    first = pl.col("unit").min()
     recorded = pl.col("call_id").is_not_null()
-    call = pl.when(recorded).then(first.over("tenant", "call_id")).otherwise(first.over("_chain"))
-    sibling = ~recorded & (pl.len().over("_chain") > 1)
-    return chained.with_columns(call=call, sibling=sibling).drop("_chain")
+    call = pl.when(recorded).then(pl.col("unit").min().over("tenant", "call_id"))
+    last = pl.col("row").last().over("_chain")
+    return chained.with_columns(
+        call=call.otherwise(pl.col("unit").min().over("_chain")),
+        sibling=~recorded & (pl.len().over("_chain") > 1),
+        home=pl.when(pl.col("top_parent_span_id").is_null() & ~recorded).then(last).otherwise("row"),
+    ).drop("_chain")
+
+
+def root_family() -> pl.Expr:
+    """Return what parentless records have in common that may be attempts of one call, NULL when it is not known."""
+    return pl.concat_str("resource_hash", pl.lit(" "), "prompt_hash")
 
 
 def _chained(units: pl.DataFrame) -> pl.DataFrame:
-    family = ["tenant", "trace_id", "top_parent_span_id", "top_scope_name", "operation"]
-    ordered = units.sort(*family, "top_started_at", "unit")
-    before = {name: pl.col(name).shift(1) for name in ("status", "output_valid", "prompt_hash", "top_ended_at")}
-    kin = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in family)
-    kin = kin & pl.col("top_parent_span_id").is_not_null()
-    kin = kin & pl.col("call_id").is_null() & pl.col("call_id").shift(1).is_null()
-    unusable = (before["status"] != AttemptStatus.OK.value) | ~before["output_valid"].fill_null(value=True)
-    follows = (pl.col("top_started_at") >= before["top_ended_at"]).fill_null(value=False)
-    unlike = (pl.col("prompt_hash") != before["prompt_hash"]).fill_null(value=False)
-    known_alike = (pl.col("prompt_hash") == before["prompt_hash"]).fill_null(value=False)
-    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in ("top_name", "request_model"))
+    child = pl.col("top_parent_span_id").is_not_null()
+    below = pl.concat_str("trace_id", pl.lit(" "), "top_parent_span_id")
+    family = ["tenant", "_home", "top_scope_name", "operation"]
+    ordered = units.with_columns(_home=pl.when(child).then(below).otherwise(root_family()))
+    ordered = ordered.sort(*family, "top_started_at", "unit")
+    alike = {name: pl.col(name).eq_missing(pl.col(name).shift(1)) for name in (*family, "top_name", "request_model")}
+    kin = pl.all_horizontal(*(alike[name] for name in family), child == child.shift(1))
+    kin = kin & pl.col("_home").is_not_null() & pl.col("call_id").is_null() & pl.col("call_id").shift(1).is_null()
+    unusable = (pl.col("status").shift(1) != AttemptStatus.OK.value) | ~pl.col("output_valid").shift(1).fill_null(
+        value=True
+    )
+    pause = pl.col("top_started_at") - pl.col("top_ended_at").shift(1)
+    follows = (pause >= pl.duration()) & (child | (pause <= ROOT_RETRY_WITHIN))
+    same_prompt = pl.col("prompt_hash") == pl.col("prompt_hash").shift(1)
     relief = pl.col("parent_name").fill_null("").str.to_lowercase().str.contains("fallback")
-    ordered = ordered.with_columns(_next=(kin & unusable & follows & ~unlike).fill_null(value=False))
-    again = pl.col("_next") & same & ~relief
-    stands_in = pl.col("_next") & (relief | (~same & known_alike))
+    again = (kin & unusable & follows & same_prompt.fill_null(value=True)).fill_null(value=False)
+    same_ask = alike["top_name"] & alike["request_model"] & ~relief
+    stands_in = again & (relief | (~same_ask & same_prompt.fill_null(value=False)))
     answered = (pl.col("status") == AttemptStatus.OK.value) | stands_in.shift(-1, fill_value=False)
     return ordered.with_columns(
-        _chain=(~again).cum_sum(), stands_in=stands_in, relieved=(stands_in & answered).shift(-1, fill_value=False)
-    ).drop("_next")
+        _chain=(~(again & same_ask)).cum_sum(),
+        stands_in=stands_in,
+        relieved=(stands_in & answered).shift(-1, fill_value=False),
+    ).drop("_home")
 
 
 def in_order(attempts: pl.DataFrame) -> pl.DataFrame:

@@ -10,6 +10,7 @@ START_SLACK_NS = 2_000_000
 END_SLACK_NS = 50_000_000
 # Two records of one call start, and a log record is written, within this time of each other.
 BUCKET_NS = 2_000_000_000
+SILENT_BUCKET_NS = 500_000_000
 _NO_PAIRS = pl.DataFrame(schema={"left": pl.Int64, "right": pl.Int64})
 
 
@@ -90,21 +91,25 @@ def _same_answer(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _overlapping(spans: pl.DataFrame) -> pl.DataFrame:
-    """Pair spans of different scopes that cover the same time with the same usage, one of them without an id."""
+    """Pair spans of different scopes that cover the same time with the same usage, one of them without an id.
+
+    Where a record lacks the usage, time alone has to decide, so the other one must come from the same process or
+    trace and start very soon after it.
+    """
     spans = spans.filter(pl.col("operation").is_in(MODEL_OPERATIONS) & pl.col("_end").is_not_null())
-    known = (pl.col("_input") >= 0) | (pl.col("_output") >= 0)
     spans = spans.with_columns(
-        _class=pl.col("scope_name").fill_null(""),
-        _known=known,
-        _model=pl.when(~known).then(pl.coalesce("_request", "_response").fill_null("")).otherwise(pl.lit("")),
+        _class=pl.col("scope_name").fill_null(""), _known=(pl.col("_input") >= 0) | (pl.col("_output") >= 0)
     )
-    exact = ["tenant", "operation", "_input", "_output", "_model", "_failed"]
-    across = _neighbours(spans, exact, pl.col("_start"))
-    # Where one record lacks the usage, only its own trace can say that both are one call.
-    silent = _neighbours(spans, ["tenant", "operation", "trace", "_failed"], pl.col("_start"))
-    silent = silent.filter(pl.col("_known") != pl.col("_known_right"))
+    told, silent = spans.filter("_known"), spans.filter(~pl.col("_known"))
+    near = [
+        _neighbours(told, ["tenant", "operation", "_input", "_output", "_failed"], "_start", BUCKET_NS),
+        _neighbours(silent, ["tenant", "operation", "_failed", "resource_hash"], "_start", SILENT_BUCKET_NS),
+        _neighbours(spans, ["tenant", "operation", "_failed", "trace"], "_start", SILENT_BUCKET_NS).filter(
+            pl.col("_known") != pl.col("_known_right")
+        ),
+    ]
     alike = _same_time() & _same_model() & _no_contradiction()
-    return one_to_one(pl.concat([_candidates(across.filter(alike)), _candidates(silent.filter(alike))]))
+    return one_to_one(pl.concat(_candidates(pairs.filter(alike)) for pairs in near))
 
 
 def _repeated_in_logs(records: pl.DataFrame) -> pl.DataFrame:
@@ -115,7 +120,7 @@ def _repeated_in_logs(records: pl.DataFrame) -> pl.DataFrame:
         _class=pl.when(pl.col("signal") == "log").then("name").otherwise(pl.lit("")),
         _end=pl.coalesce("_end", "_start"),
     )
-    near = _neighbours(records, ["tenant", "dialect", "_input"], pl.col("_end"))
+    near = _neighbours(records, ["tenant", "dialect", "_input"], "_end", BUCKET_NS)
     one_session = (pl.col("session_id") == pl.col("session_id_right")).fill_null(value=True)
     # An emitter may leave the reasoning out of the output of one signal and tell it in the other.
     answer, answer_right = (
@@ -131,10 +136,10 @@ def _repeated_in_logs(records: pl.DataFrame) -> pl.DataFrame:
     return one_to_one(_candidates(near.filter(one_session & same_output & close & no_two_ids & _same_model())))
 
 
-def _neighbours(records: pl.DataFrame, key: list[str], moment: pl.Expr) -> pl.DataFrame:
+def _neighbours(records: pl.DataFrame, key: list[str], moment: str, bucket_ns: int) -> pl.DataFrame:
     """Return the pairs of records of different classes that agree in the key and lie in neighbouring buckets."""
     crowd = records.filter(pl.col("_class").n_unique().over(key) > 1)
-    crowd = crowd.with_columns(_bucket=moment // BUCKET_NS, **{f"_key_{name}": pl.col(name) for name in key})
+    crowd = crowd.with_columns(_bucket=pl.col(moment) // bucket_ns, **{f"_key_{name}": pl.col(name) for name in key})
     crowd = crowd.with_columns(_rank=pl.struct("_start", "row").rank("ordinal").over([*key, "_bucket", "_class"]))
     around = pl.concat(crowd.with_columns(pl.col("_bucket") + shift) for shift in (-1, 0, 1))
     pairs = crowd.join(around, on=[*(f"_key_{name}" for name in key), "_bucket"], suffix="_right")

@@ -1,8 +1,8 @@
 """Links: the keys by which traces must be resolved together, so that a component gives the same as the whole.
 
-Two rows of one key link their traces when `scope_name` is NULL in both, or differs. An id links whoever carries it; a
-usage tuple links only different libraries (or signals), so that a workload that one emitter describes stays a set of
-single traces however alike its calls are.
+Two rows of one key link their traces when `scope_name` is NULL in one of them, or differs. An id links whoever carries
+it; a usage tuple links only different libraries (or signals), so that a workload that one emitter describes stays a set
+of single traces however alike its calls are.
 """
 
 import numpy as np
@@ -10,10 +10,13 @@ import polars as pl
 
 from tokenpnl.tables import LINKS
 from tokenpnl_analytics.bill import MODEL_OPERATIONS
-from tokenpnl_analytics.duplicates import BUCKET_NS, model_key
+from tokenpnl_analytics.calls import ROOT_RETRY_WITHIN, root_family
+from tokenpnl_analytics.duplicates import BUCKET_NS, SILENT_BUCKET_NS
 from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.pairs import groups
 from tokenpnl_analytics.usage import has_usage
+
+_RETRY_NS = int(ROOT_RETRY_WITHIN.total_seconds()) * 10**9
 
 
 def link_keys(spans: pl.DataFrame) -> pl.DataFrame:
@@ -23,39 +26,38 @@ def link_keys(spans: pl.DataFrame) -> pl.DataFrame:
         spans: rows of the table `spans`.
     """
     told = spans.filter(pl.col("operation").is_in(MODEL_OPERATIONS) | has_usage()).with_columns(
-        _start=pl.col("started_at").dt.epoch("ns") // BUCKET_NS,
-        _end=pl.coalesce("ended_at", "started_at").dt.epoch("ns") // BUCKET_NS,
+        _end=pl.coalesce("ended_at", "started_at"),
         _known=pl.col("input_tokens").is_not_null() | pl.col("output_tokens").is_not_null(),
-        _model=pl.coalesce(model_key("request_model"), model_key("response_model")).fill_null(""),
         _in=pl.col("input_tokens").fill_null(-1),
         _out=pl.col("output_tokens").fill_null(-1),
     )
-    span = pl.col("signal") == "span"
-    scope = pl.col("scope_name").fill_null("")
-    usage = pl.format("usage {} {} {} ", "operation", "_in", "_out")
-    silent = pl.format(
-        "silent {} {} {} ", "operation", "_model", (pl.col("status_code") == "error").fill_null(value=False)
-    )
+    span, scope = pl.col("signal") == "span", pl.col("scope_name").fill_null("")
+    failed = (pl.col("status_code") == "error").fill_null(value=False)
+    timed = told.filter(span & pl.col("ended_at").is_not_null())
+    usage, log = pl.format("usage {} {} {}", "operation", "_in", "_out"), pl.format("log {} {}", "dialect", "_in")
+    silent = pl.format("silent {} {} {}", "operation", failed, "resource_hash")
+    retry = pl.format("retry {} {} {}", scope, "operation", root_family())
     record = pl.when(span).then(pl.lit("")).otherwise("name")
-    ids = [
+    roots = told.filter(span & pl.col("parent_span_id").is_null())
+    every = [
         _keys(spans, pl.format("run {}", "run_id")),
         _keys(told, pl.format("call {}", "call_id")),
         _keys(told.filter(pl.col("response_id") != ""), pl.format("id {}", "response_id")),
+        *_near(timed.filter("_known"), usage, "started_at", BUCKET_NS, scope),
+        *_near(timed.filter(~pl.col("_known")), silent, "started_at", SILENT_BUCKET_NS, scope),
+        *_near(told.filter(has_usage()), log, "_end", BUCKET_NS, record),
+        # Only after a failure is the next one a retry: answers alone do not link.
+        *_near(roots, retry, "_end", _RETRY_NS, pl.when(~failed).then(pl.lit("answered"))),
+        *_near(roots, retry, "started_at", _RETRY_NS, pl.when(~failed).then(pl.lit("answered"))),
     ]
-    near = [
-        _keys(
-            told.filter(span & pl.col("ended_at").is_not_null()),
-            pl.concat_str(pl.when("_known").then(usage).otherwise(silent), pl.col("_start") + later),
-            scope,
-        )
-        for later in (0, 1)
-    ]
-    logs = [
-        _keys(told.filter(has_usage()), pl.format("log {} {} {}", "dialect", "_in", pl.col("_end") + later), record)
-        for later in (0, 1)
-    ]
-    every = pl.concat([*ids, *near, *logs]).filter(pl.col("key").is_not_null())
-    return conform(every.unique().sort("tenant", "key", "trace_id", "scope_name"), LINKS)
+    links = pl.concat(every).filter(pl.col("key").is_not_null())
+    return conform(links.unique().sort("tenant", "key", "trace_id", "scope_name"), LINKS)
+
+
+def _near(rows: pl.DataFrame, key: pl.Expr, moment: str, bucket_ns: int, scope: pl.Expr) -> list[pl.DataFrame]:
+    """Return keys that two rows share when their moments lie in the same or in neighbouring buckets."""
+    bucket = pl.col(moment).dt.epoch("ns") // bucket_ns
+    return [_keys(rows, pl.format("{} {}", key, bucket + later), scope) for later in (0, 1)]
 
 
 def _keys(rows: pl.DataFrame, key: pl.Expr, scope: pl.Expr | None = None) -> pl.DataFrame:
@@ -81,3 +83,16 @@ def components(links: pl.DataFrame) -> pl.DataFrame:
     pairs = joining.select(left=pl.col("at").min().over(key), right="at").filter(pl.col("left") != pl.col("right"))
     label = groups(traces.height, pairs.unique())
     return traces.with_columns(component=pl.Series(label.astype(np.int64), dtype=pl.Int64)).drop("at")
+
+
+def linked_traces(links: pl.DataFrame, others: pl.DataFrame) -> set[str]:
+    """Return the traces of `others` that a row of `links` is linked with.
+
+    Args:
+        links: rows of the table `links`, of the traces at hand.
+        others: rows of the table `links`, of any traces, that carry the same keys.
+    """
+    pairs = links.join(others, on=["tenant", "key"], suffix="_other")
+    scope, other = pl.col("scope_name"), pl.col("scope_name_other")
+    apart = (scope != other).fill_null(value=True)
+    return set(pairs.filter(apart)["trace_id_other"].to_list())

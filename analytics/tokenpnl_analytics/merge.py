@@ -23,7 +23,7 @@ def merged(members: pl.DataFrame) -> pl.DataFrame:
 
     Usage and names come from the richest record (a lifetime split before cache counts before reasoning before
     totals), what it lacks from the others, details only from records with the same total. Place and time come from
-    the best placed record: inside a named run, below something, a span rather than a log record, the lowest.
+    the best placed record: inside a named run, a span rather than a log record, below something, the lowest.
 
     Args:
         members: the columns of `duplicates.members` and `placed` (inside a run that somebody named).
@@ -52,7 +52,7 @@ def merged(members: pl.DataFrame) -> pl.DataFrame:
     rich = rich.sort("unit", *best, descending=[False] + [True] * 6 + [False])
     union = _union(rich)
     place = rich.sort(
-        "unit", "placed", "_hung", "_span", "_lower", maintain_order=True, descending=[False] + [True] * 4
+        "unit", "placed", "_span", "_hung", "_lower", maintain_order=True, descending=[False] + [True] * 4
     ).unique("unit", keep="first", maintain_order=True)
     outer = rich.join(place.select("unit", "trace"), on=["unit", "trace"], how="semi")
     outer = outer.sort("unit", "_lower", "started_at", "row").unique("unit", keep="first", maintain_order=True)

@@ -61,12 +61,15 @@ def resolve(spans: pl.DataFrame) -> Resolution:
     units = merged(records)
     gap = gaps(trees, roles, records, units)
     units = _filled(trees, units, gap)
-    book = run_book(trees, stands, units["row"].to_numpy())
-    units = _placed(trees, stands, book, units)
     hit = pl.col("cache_hit").fill_null(value=False)
-    asked = with_calls(ended(units.filter(~hit)))
+    asked, hits = (
+        with_calls(ended(_below(trees, roles, units.filter(~hit)))),
+        units.filter(hit).with_columns(home="row"),
+    )
+    book = run_book(trees, stands, pl.concat([asked["home"], hits["home"]]).to_numpy())
+    asked = _placed(trees, stands, book, asked)
     attempts = in_order(wire_attempts(asked, _requests(trees, roles, records)))
-    calls = calls_of(attempts, units.filter(hit))
+    calls = calls_of(attempts, _placed(trees, stands, book, hits))
     calls = calls.with_columns(looped=repeated(calls, subject=["prompt_hash", "model"]))
     attempts = attempts.join(calls.select("tenant", "call_key", "looped"), on=["tenant", "call_key"], how="left")
     attempts = conform(attempts.sort("started_at", "tenant", "attempt_id"), ATTEMPTS)
@@ -101,25 +104,29 @@ def _filled(trees: Forest, units: pl.DataFrame, gap: Gaps) -> pl.DataFrame:
     return with_flags(both, {Flag.USAGE_INFERRED: pl.col("inferred")}).drop("inferred")
 
 
+def _below(trees: Forest, roles: Bearers, units: pl.DataFrame) -> pl.DataFrame:
+    """Add the name of the span above each record, whether that span failed, and the flag of partial usage."""
+    above = trees.at(trees.parent[units["top_row"].to_numpy()], "name", "status_code")
+    units = units.with_columns(parent_name=above["name"], parent_failed=above["status_code"] == "error")
+    partial = pl.Series(roles.partial).gather(units["row"])
+    return with_flags(units, {Flag.USAGE_PARTIAL: pl.lit(partial)})
+
+
 def _placed(trees: Forest, stands: Standing, book: RunBook, units: pl.DataFrame) -> pl.DataFrame:
-    """Add run, workflow, step, owners and evaluation, and what became of the span above."""
-    rows, tops = units["row"].to_numpy(), trees.parent[units["top_row"].to_numpy()]
+    """Add run, workflow, step, owners and evaluation."""
     own = units.select(pl.col(name).alias(f"{name}_own") for name in OWNERS)
-    above = trees.at(tops, "name", "status_code")
+    context = _context(trees, stands, book, units["home"].to_numpy())
     placed = pl.concat([units.drop(*OWNERS, "agent_name", "run_id"), own], how="horizontal").with_columns(
-        _context(trees, stands, book, rows),
-        parent_name=above["name"],
+        context,
         model=pl.coalesce("response_model", "request_model"),
         latency_ms=(pl.col("ended_at") - pl.col("started_at")).dt.total_nanoseconds() / 1e6,
-        _above_failed=above["status_code"] == "error",
     )
-    return with_flags(
-        placed.with_columns(
-            *(pl.coalesce(name, f"{name}_own") for name in OWNERS),
-            parent_failed=pl.any_horizontal(pl.col("_above_failed", "run_failed").fill_null(value=False)),
-        ),
-        {Flag.ORPHAN: pl.col("orphan")},
-    ).drop("_above_failed", *(f"{name}_own" for name in OWNERS))
+    failing = [name for name in ("parent_failed", "run_failed") if name in placed.columns]
+    placed = placed.with_columns(
+        *(pl.coalesce(name, f"{name}_own") for name in OWNERS),
+        parent_failed=pl.any_horizontal(pl.col(failing).fill_null(value=False)),
+    )
+    return with_flags(placed, {Flag.ORPHAN: pl.col("orphan")}).drop(f"{name}_own" for name in OWNERS)
 
 
 def _context(trees: Forest, stands: Standing, book: RunBook, rows: Rows) -> pl.DataFrame:

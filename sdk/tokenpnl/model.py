@@ -167,6 +167,7 @@ class Flag(StrEnum):
     USAGE_INFERRED = "usage_inferred"
     USAGE_MISSING = "usage_missing"
     USAGE_ESTIMATED = "usage_estimated"
+    USAGE_PARTIAL = "usage_partial"
     USAGE_IMPLAUSIBLE = "usage_implausible"
     UNMAPPED_USAGE = "unmapped_usage"
     CONFLICTING_VERSIONS = "conflicting_versions"
