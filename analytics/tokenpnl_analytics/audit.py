@@ -11,9 +11,15 @@ from tokenpnl_analytics.books import Books
 _WRITES = tuple(kind for kind in UsageKind if "cache_write" in kind)
 # Under these flags a kind was charged on an assumption. An audit states facts, so such a kind is NULL here.
 ASSUMED_KINDS: dict[Flag, tuple[UsageKind, ...]] = {
-    Flag.CACHE_UNKNOWN: (UsageKind.INPUT_UNCACHED, UsageKind.INPUT_CACHE_READ),
+    Flag.CACHE_UNKNOWN: (UsageKind.INPUT_UNCACHED,),
     Flag.CACHE_WRITE_LIFETIME_ASSUMED: _WRITES,
-    Flag.REASONING_UNKNOWN: (UsageKind.OUTPUT_TEXT, UsageKind.OUTPUT_REASONING),
+    Flag.REASONING_UNKNOWN: (UsageKind.OUTPUT_TEXT,),
+    Flag.USAGE_PARTIAL: tuple(UsageKind),
+}
+# A sum over attempts of which some do not tell the kind is no count of it.
+_OPTIONAL_KINDS = {
+    "input_total_tokens": (UsageKind.INPUT_CACHE_READ, *_WRITES),
+    "output_total_tokens": (UsageKind.OUTPUT_REASONING,),
 }
 
 
@@ -52,6 +58,9 @@ def audit(spans: pl.DataFrame, books: Books) -> dict[str, Any]:
 
 def _usage(attempts: pl.DataFrame, flags: list[str]) -> dict[str, int | None]:
     assumed = {kind for flag, kinds in ASSUMED_KINDS.items() if flag in flags for kind in kinds}
+    for total, optional in _OPTIONAL_KINDS.items():
+        told = attempts.filter(pl.col(total) > 0)
+        assumed |= {kind for kind in optional if told[kind.column].null_count()}
     totals = {name: int(attempts[f"{name}_tokens"].sum()) for name in ("input_total", "output_total")}
     kinds = {kind.value: _known_sum(attempts[kind.column]) for kind in (*INPUT_KINDS, *OUTPUT_KINDS)}
     return totals | {name: None if name in assumed else tokens for name, tokens in kinds.items()}

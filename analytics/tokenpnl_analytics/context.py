@@ -38,8 +38,7 @@ def standing(trees: Forest) -> Standing:
     """
     workflow = trees.mask((pl.col("operation") == Operation.WORKFLOW.value) & (pl.col("signal") == "span"))
     enclosing = trees.inherited(trees.parent[: trees.size], "run_id").alias("enclosing")
-    identified = trees.spans.select(named=pl.col("run_id").is_not_null() & pl.col("run_id").ne_missing(enclosing))
-    identified = identified["named"].to_numpy()
+    identified = trees.mask(pl.col("run_id").is_not_null() & pl.col("run_id").ne_missing(enclosing))
     inside = trees.above(workflow | identified)[: trees.size] != trees.size
     marked = identified | (workflow & ~inside)
     named = pl.col("step_name").is_not_null() | pl.col("step_kind").is_in(_JUDGING_KINDS).fill_null(value=False)
