@@ -88,7 +88,8 @@ PLANS: dict[str, Plan] = _mapped()
 def plan_for(key: str) -> Plan:
     """Return the plan of a name that is not mapped, and remember it while there is room."""
     content = content_of(key)
-    low = key.lower()
+    # Our own prefix spells "token" without counting any.
+    low = key.lower().removeprefix("tokenpnl.")
     counts = (
         content is not Content.CREDENTIAL
         and key not in IGNORED_USAGE
