@@ -6,13 +6,21 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from tokenpnl_dashboard import words
 from tokenpnl_dashboard.charts import Chart
+from tokenpnl_dashboard.state import edition
 
 Address = dict[str, str | list[str]]
 
 
 def card(
-    title: str, chart: Chart, *, key: str, caption: str = "", leads_to: Callable[[Any], Address] | None = None
+    title: str,
+    chart: Chart,
+    *,
+    key: str,
+    caption: str = "",
+    legend: str = "",
+    leads_to: Callable[[Any], Address] | None = None,
 ) -> None:
     """Draw a titled figure whose marks lead to the runs behind them, or its numbers as a table.
 
@@ -21,9 +29,10 @@ def card(
         chart: what to draw.
         key: unique on the page.
         caption: how to read it, in one line.
+        legend: HTML of the key, where colours need one.
         leads_to: from a mark's `customdata` to the address of the runs behind it.
     """
-    picked = pick(title, chart, key=key, caption=caption, clickable=leads_to is not None)
+    picked = pick(title, chart, key=key, caption=caption, legend=legend, clickable=leads_to is not None)
     if picked is not None and leads_to is not None:
         st.switch_page("views/runs.py", query_params=leads_to(picked))
 
@@ -56,6 +65,38 @@ def pick(
         return points[0].get("customdata") if points else None
 
 
+def tile(label: str, value: str, *, leads_to: tuple[str, str, Address], caption: str = "", **metric: Any) -> None:
+    """Draw one figure of the page's top row with what it rests on and the way to what is behind it.
+
+    Args:
+        label: what it is.
+        value: the figure in words.
+        leads_to: text, page and address of the link.
+        caption: what it rests on.
+        metric: options of `st.metric`.
+    """
+    with st.container(border=True, gap="xsmall", height="stretch"):
+        st.metric(label, value, **metric)
+        if caption:
+            st.caption(words.markdown(caption))
+        name, page, address = leads_to
+        st.page_link(page, label=name, query_params=address, icon=":material/arrow_forward:", icon_position="right")
+
+
+def chip(*parts: str) -> None:
+    """Draw the line that says how fresh and how complete the figures are."""
+    shown = edition()
+    badge, colour, icon = "Live", "green", ":material/sensors:"
+    if shown.stale:
+        badge, colour, icon = "Newest data older than 48 h: periods count from them", "orange", ":material/history:"
+    if shown.unreachable:
+        badge, colour, icon = "Collector not reachable: last good figures", "red", ":material/cloud_off:"
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.badge(badge, color=colour, icon=icon)
+        text = " · ".join((f"Data to {words.moment(shown.newest_at)}", *parts))
+        st.caption(words.markdown(text), width="content")
+
+
 def table(frame: pl.DataFrame, *, alt: str) -> None:
     """Draw a short table of words and numbers."""
     st.dataframe(frame, hide_index=True, alt=alt, height="content" if frame.height <= 15 else 420)
@@ -77,4 +118,9 @@ def nothing_here(title: str, reason: str) -> None:
     with st.container(border=True):
         st.header(title, anchor=False)
         st.markdown(reason)
-        st.page_link(st.session_state["here"], label="Show all time without filters", icon=":material/zoom_out_map:", query_params={"period": "all"})
+        st.page_link(
+            st.session_state["here"],
+            label="Show all time without filters",
+            icon=":material/zoom_out_map:",
+            query_params={"period": "all"},
+        )

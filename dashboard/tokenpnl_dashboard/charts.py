@@ -1,8 +1,9 @@
 """Figures of the P&L: frames in, a figure with its words and its table out. Nothing here asks for data."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import plotly.graph_objects as go
@@ -43,7 +44,8 @@ def waterfall(ladder: pl.DataFrame, ink: Ink) -> Chart:
         )
     )
     rows = steps.to_dicts()
-    labels = [_ladder_label(row) for row in rows]
+    largest = max((abs(row["amount_usd"]) for row in rows), default=None)
+    labels = [_ladder_label(row, largest) for row in rows]
     plain = [re.sub("<[^>]+>", "", label) for label in labels]
     bar = go.Bar(
         orientation="h",
@@ -56,23 +58,23 @@ def waterfall(ladder: pl.DataFrame, ink: Ink) -> Chart:
         hovertemplate="%{y}: %{text}<extra></extra>",
         marker=fill([row["line"] for row in rows]),
     )
-    figure = go.Figure(bar, layout(ink, height=ROW_HEIGHT * len(rows) + 24))
+    figure = go.Figure(bar, layout(ink, height=ROW_HEIGHT * len(rows) + 36))
+    widest = max((float(row["amount_usd"]) for row in rows), default=0.0)
     widest = max((float(row["amount_usd"]) for row in rows), default=0.0)
     for row, label in zip(rows, labels, strict=True):
-        right = row["left"] + float(row["amount_usd"])
-        figure.add_annotation(
-            x=right, y=row["title"], text=label, xanchor="left", xshift=6, showarrow=False, font={"color": ink.text}
-        )
+        _place(figure, row, label, widest, ink)
     for upper, lower in zip(rows, rows[1:], strict=False):
         edge = upper["left"] + (float(upper["amount_usd"]) if upper["total"] else 0.0)
         _connector(figure, edge, upper["title"], lower["title"], ink)
-    figure.update_xaxes(range=[0, widest * 1.42 or 1], visible=False)
-    figure.update_yaxes(autorange="reversed", tickfont={"color": ink.text}, automargin=True)
+    figure.update_xaxes(range=[0, widest * 1.02 or 1], visible=False)
+    figure.update_yaxes(autorange="reversed", tickfont={"color": ink.text}, automargin=True, ticklabelstandoff=6)
     alt = "Waterfall. " + "; ".join(f"{row['title']} {label}" for row, label in zip(rows, plain, strict=True)) + "."
     table = pl.DataFrame(
         {
             "Line": [row["title"] for row in rows],
-            "USD": [words.usd(row["amount_usd"]) if row["total"] else words.deduction(row["amount_usd"]) for row in rows],
+            "USD": [
+                words.usd(row["amount_usd"]) if row["total"] else words.deduction(row["amount_usd"]) for row in rows
+            ],
             "Share of effective cost": [words.percent(row["share"]) for row in rows],
         }
     )
@@ -87,8 +89,8 @@ def category_shares(shares: pl.DataFrame, ink: Ink) -> Chart:
         ink: the theme's inks.
     """
     rows = shares["row"].unique(maintain_order=True).to_list()
-    figure = go.Figure(layout=layout(ink, height=ROW_HEIGHT * len(rows) + 96))
-    for category in _in_order(shares["cost_category"].unique().to_list()):
+    figure = go.Figure(layout=layout(ink, height=ROW_HEIGHT * len(rows) + 40))
+    for category in in_order(shares["cost_category"].unique().to_list()):
         part = shares.filter(pl.col("cost_category") == category)
         figure.add_bar(
             orientation="h",
@@ -99,18 +101,19 @@ def category_shares(shares: pl.DataFrame, ink: Ink) -> Chart:
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
-            textfont={"color": "#FFFFFF"},
+            textfont={"color": "#FFFFFF", "size": 12},
+            constraintext="none",
             customdata=[[category, row] for row in part["row"]],
             hovertext=[
                 f"{row}, {words.category(category)}: {words.usd(cost)} ({words.percent(share)})"
                 for row, cost, share in part.select("row", "cost_usd", "share").iter_rows()
             ],
             hovertemplate="%{hovertext}<extra></extra>",
-            marker=fill([category]),
+            marker=fill(category),
         )
-    figure.updatelayout(barmode="stack", legend=legend(), showlegend=True)
+    figure.update_layout(barmode="stack")
     figure.update_xaxes(range=[0, 1], tickformat=".0%", showgrid=False, tickvals=[0, 0.5, 1])
-    figure.update_yaxes(autorange="reversed", automargin=True, tickfont={"color": ink.text})
+    figure.update_yaxes(autorange="reversed", automargin=True, tickfont={"color": ink.text}, ticklabelstandoff=6)
     table = shares.select(
         pl.col("row").alias("Workflow"),
         pl.col("cost_category").replace(words.CATEGORY).alias("Category"),
@@ -130,7 +133,7 @@ def daily_cost(days: pl.DataFrame, ink: Ink) -> Chart:
         ink: the theme's inks.
     """
     figure = go.Figure(layout=layout(ink, height=300))
-    for category in _in_order(days["cost_category"].unique().to_list()):
+    for category in in_order(days["cost_category"].unique().to_list()):
         part = days.filter(pl.col("cost_category") == category)
         figure.add_bar(
             name=words.category(category),
@@ -142,17 +145,17 @@ def daily_cost(days: pl.DataFrame, ink: Ink) -> Chart:
                 for day, cost in part.select("day", "cost_usd").iter_rows()
             ],
             hovertemplate="%{hovertext}<extra></extra>",
-            marker=fill([category]),
+            marker=fill(category),
         )
-    figure.updatelayout(barmode="stack", legend=legend(), showlegend=True, bargap=0.15)
-    figure.update_yaxes(tickprefix="$", tickformat=",~g", nticks=5, gridcolor=ink.line, zeroline=False)
+    figure.update_layout(barmode="stack", bargap=0.15)
+    figure.update_yaxes(tickformat="$,~g", nticks=5, gridcolor=ink.line, zeroline=False)
     figure.update_xaxes(tickformat="%-d %b", nticks=7, showgrid=False)
     wide = days.pivot("cost_category", index="day", values="cost_usd", maintain_order=True)
     table = wide.select(
         pl.col("day").alias("Day (UTC)"),
         *(
             pl.Series(words.category(name), [words.usd(cost) for cost in wide[name]])
-            for name in _in_order([column for column in wide.columns if column != "day"])
+            for name in in_order([column for column in wide.columns if column != "day"])
         ),
     )
     first, last = (days["day"].min(), days["day"].max()) if days.height else (None, None)
@@ -163,7 +166,7 @@ def layout(ink: Ink, *, height: int) -> dict[str, Any]:
     """Return the layout that every figure shares: no frame, no motion, the theme's inks."""
     return {
         "height": height,
-        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 28},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": ink.muted, "size": 13, "family": FONT},
@@ -174,30 +177,49 @@ def layout(ink: Ink, *, height: int) -> dict[str, Any]:
     }
 
 
-def fill(categories: Sequence[str | None]) -> dict[str, Any]:
-    """Return a Plotly marker: colour and pattern of each bar by its category."""
-    return {
-        "color": [_bar_colour(category) for category in categories],
-        "line": {"width": 0},
-        "pattern": {
-            "shape": [theme.pattern(category) for category in categories],
-            "fgcolor": "rgba(255,255,255,0.65)",
-            "size": 7,
-            "solidity": 0.22,
-        },
-    }
+def fill(category: str | None | Sequence[str | None]) -> dict[str, Any]:
+    """Return a Plotly marker with the colour and pattern of a category, or of each bar's category in turn."""
+    one = category is None or isinstance(category, str)
+    colours: Any = _bar_colour(category) if one else [_bar_colour(each) for each in category]
+    shapes: Any = theme.pattern(category) if one else [theme.pattern(each) for each in category]
+    pattern = {"shape": shapes, "fillmode": "overlay", "fgcolor": "rgba(255,255,255,0.7)", "size": 6, "solidity": 0.25}
+    return {"color": colours, "line": {"width": 0}, "pattern": pattern}
 
 
-def legend() -> dict[str, Any]:
-    """Return a legend below the figure that wraps on a phone."""
-    return {"orientation": "h", "yanchor": "top", "y": -0.14, "x": 0, "traceorder": "normal", "title": {"text": ""}}
+def category_key(categories: Iterable[str], ink: Ink) -> str:
+    """Return the legend of the colours and patterns in use, as HTML that wraps on a phone."""
+    stripes = ";background-image:repeating-linear-gradient(45deg,rgba(255,255,255,.7) 0 1.5px,transparent 1.5px 4px)"
+    items = [
+        "<span style='white-space:nowrap;margin-right:1.1em'><span style='display:inline-block;width:.75em;height:.75em;"
+        f"border-radius:2px;margin-right:.4em;background-color:{theme.colour(category)}"
+        f"{stripes if theme.pattern(category) else ''}'></span>{words.category(category)}</span>"
+        for category in in_order(categories)
+    ]
+    return f"<div style='color:{ink.muted};font-size:.8125rem;line-height:1.6'>{''.join(items)}</div>"
 
 
+def _ladder_label(row: dict[str, Any], largest: Decimal | None) -> str:
+    amount = row["amount_usd"]
+    amount = words.usd(amount, like=largest) if row["total"] else words.deduction(amount, like=largest)
+    return (
+        amount if row["share"] is None else f"{amount}  <span style='opacity:.75'>{words.percent(row['share'])}</span>"
+    )
 
 
-def _ladder_label(row: dict[str, Any]) -> str:
-    amount = words.usd(row["amount_usd"]) if row["total"] else words.deduction(row["amount_usd"])
-    return amount if row["share"] is None else f"{amount}  <span style='opacity:.7'>{words.percent(row['share'])}</span>"
+def _place(figure: go.Figure, row: dict[str, Any], label: str, widest: float, ink: Ink) -> None:
+    """Write the label where there is room at any width: in a long bar, left of a hanging one, else to the right."""
+    left, right = row["left"], row["left"] + float(row["amount_usd"])
+    inside = row["total"] and right > widest * 0.45
+    before = not row["total"] and left > widest * 0.45
+    figure.add_annotation(
+        x=left if before else right,
+        y=row["title"],
+        text=label,
+        xanchor="right" if inside or before else "left",
+        xshift=-8 if inside or before else 8,
+        showarrow=False,
+        font={"color": "#FFFFFF" if inside else ink.text},
+    )
 
 
 def _connector(figure: go.Figure, at: float, upper: str, lower: str, ink: Ink) -> None:
@@ -206,7 +228,7 @@ def _connector(figure: go.Figure, at: float, upper: str, lower: str, ink: Ink) -
     )
 
 
-def _in_order(categories: Sequence[str]) -> list[str]:
+def in_order(categories: Iterable[str]) -> list[str]:
     """Return the categories as the statement lists them: what gave a result first, then the rest by rule."""
     order = list(theme.COLOUR)
     return sorted(categories, key=lambda category: order.index(category) if category in order else len(order))

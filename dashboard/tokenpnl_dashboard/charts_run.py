@@ -1,12 +1,11 @@
 """The span waterfall of one run: what happened when, what it cost and what for."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 import polars as pl
 
-from tokenpnl_dashboard import theme, words
+from tokenpnl_dashboard import words
 from tokenpnl_dashboard.charts import Chart, fill, layout
 from tokenpnl_dashboard.theme import Ink
 
@@ -62,7 +61,8 @@ def span_waterfall(spans: pl.DataFrame, ink: Ink, *, selected: str | None = None
         if text:
             figure.add_annotation(
                 y=number,
-                x=(row["offset_ms"] if right else row["offset_ms"] + max(row["duration_ms"] or 0.0, longest / 250)) / 1000,
+                x=(row["offset_ms"] if right else row["offset_ms"] + max(row["duration_ms"] or 0.0, longest / 250))
+                / 1000,
                 text=text,
                 xanchor="right" if right else "left",
                 xshift=-5 if right else 5,
@@ -72,9 +72,7 @@ def span_waterfall(spans: pl.DataFrame, ink: Ink, *, selected: str | None = None
     figure.update_xaxes(
         range=[0, longest * 1.02 / 1000], ticksuffix=" s", side="top", nticks=6, gridcolor=ink.line, zeroline=False
     )
-    figure.update_yaxes(
-        range=[len(rows) - 0.5, -0.5], showticklabels=False, showgrid=False, zeroline=False
-    )
+    figure.update_yaxes(range=[len(rows) - 0.5, -0.5], showticklabels=False, showgrid=False, zeroline=False)
     figure.update_layout(bargap=0.3)
     alt = f"{words.counted(len(rows), 'span')} over {words.duration(longest)}. " + "; ".join(
         _hover(row) for row in rows if row["cost_usd"]
@@ -90,22 +88,6 @@ def span_waterfall(spans: pl.DataFrame, ink: Ink, *, selected: str | None = None
         }
     )
     return Chart(figure, alt, table)
-
-
-def category_key(categories: Sequence[str], ink: Ink) -> str:
-    """Return the legend of the colours and patterns in use, as HTML beside the figure."""
-    swatch = (
-        "<span style='display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.4em;"
-        "background:{colour}{stripes}'></span>"
-    )
-    stripes = ";background-image:repeating-linear-gradient(45deg,rgba(255,255,255,.65) 0 2px,transparent 2px 5px)"
-    items = [
-        "<span style='white-space:nowrap;margin-right:1.2em'>"
-        + swatch.format(colour=theme.colour(category), stripes=stripes if theme.pattern(category) else "")
-        + f"{words.category(category)}</span>"
-        for category in categories
-    ]
-    return f"<div style='color:{ink.muted};font-size:.875rem;line-height:1.8'>{''.join(items)}</div>"
 
 
 def _bar_text(row: dict[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """Figures of unit cost: what one success costs, and how sure that is."""
 
+import re
+
 import plotly.graph_objects as go
 import polars as pl
 
@@ -7,7 +9,7 @@ from tokenpnl_dashboard import theme, words
 from tokenpnl_dashboard.charts import Chart, layout
 from tokenpnl_dashboard.theme import Ink
 
-ROW_HEIGHT = 46
+ROW_HEIGHT = 52
 LOG_FROM_RATIO = 15
 
 
@@ -22,27 +24,31 @@ def cost_per_success(units: pl.DataFrame, ink: Ink) -> Chart:
     rows = units.to_dicts()
     known = [row for row in rows if row["estimate"] is not None]
     exact, floors = [[row for row in known if row["at_least"] is floor] for floor in (False, True)]
-    figure = go.Figure(layout=layout(ink, height=ROW_HEIGHT * max(len(rows), 1) + 44))
+    figure = go.Figure(layout=layout(ink, height=ROW_HEIGHT * max(len(rows), 1) + 48))
     _whiskers(figure, exact)
     figure.add_scatter(**_dots(exact, "circle"))
     figure.add_scatter(**_dots(floors, "triangle-right"))
     values = [row[bound] for row in known for bound in ("estimate", "low", "high") if row[bound]]
     logarithmic = bool(values) and max(values) > LOG_FROM_RATIO * min(values)
     for row in rows:
-        figure.add_annotation(
-            x=1, xref="paper", y=row["workflow"], yshift=-14, xanchor="right", showarrow=False,
-            text=_label(row), font={"color": ink.text if row["estimate"] is not None else ink.muted, "size": 12},
-        )  # fmt: skip
+        _caption(figure, row, ink)
     figure.update_xaxes(
         type="log" if logarithmic else "linear",
         rangemode="normal" if logarithmic else "tozero",
-        tickprefix="$", tickformat="~g", nticks=5, gridcolor=ink.line, zeroline=False,
-    )  # fmt: skip
+        tickformat="$~g",
+        nticks=5,
+        gridcolor=ink.line,
+        zeroline=False,
+    )
     figure.update_yaxes(
-        type="category", categoryorder="array", categoryarray=[row["workflow"] for row in reversed(rows)],
-        range=[-0.7, len(rows) - 0.4], automargin=True, tickfont={"color": ink.text}, showgrid=False,
-    )  # fmt: skip
-    alt = "Cost per successful outcome. " + "; ".join(f"{row['workflow']}: {_label(row)}" for row in rows) + "."
+        type="category",
+        categoryorder="array",
+        categoryarray=[row["workflow"] for row in reversed(rows)],
+        range=[-0.5, len(rows) - 0.3],
+        showticklabels=False,
+        showgrid=False,
+    )
+    alt = "Cost per successful outcome. " + "; ".join(f"{row['workflow']}: {_plain(row)}" for row in rows) + "."
     table = pl.DataFrame(
         {
             "Workflow": [row["workflow"] for row in rows],
@@ -55,6 +61,25 @@ def cost_per_success(units: pl.DataFrame, ink: Ink) -> Chart:
     return Chart(figure, alt, table)
 
 
+def _caption(figure: go.Figure, row: dict[str, object], ink: Ink) -> None:
+    """Write the name on the left and the figures on the right, above the dot: a phone has no room beside it."""
+    known = row["estimate"] is not None
+    for x, anchor, text, colour in (
+        (0, "left", _name(row), ink.text),
+        (1, "right", _label(row), ink.text if known else ink.muted),
+    ):
+        figure.add_annotation(
+            x=x,
+            xref="paper",
+            xanchor=anchor,
+            y=row["workflow"],
+            yshift=16,
+            text=text,
+            showarrow=False,
+            font={"color": colour, "size": 12},
+        )
+
+
 def _whiskers(figure: go.Figure, rows: list[dict[str, object]]) -> None:
     for row in rows:
         if row["low"] is not None and row["high"] is not None:
@@ -62,8 +87,7 @@ def _whiskers(figure: go.Figure, rows: list[dict[str, object]]) -> None:
                 x=[row["low"], row["high"]],
                 y=[row["workflow"], row["workflow"]],
                 mode="lines",
-                line={"color": theme.COLOUR["productive"], "width": 4},
-                opacity=0.4,
+                line={"color": theme.COLOUR["fallback"], "width": 6},
                 hoverinfo="skip",
             )
 
@@ -75,7 +99,7 @@ def _dots(rows: list[dict[str, object]], symbol: str) -> dict[str, object]:
         "customdata": [row["workflow"] for row in rows],
         "mode": "markers",
         "marker": {"size": 12, "symbol": symbol, "color": theme.COLOUR["productive"]},
-        "hovertext": [_label(row) for row in rows],
+        "hovertext": [_plain(row) for row in rows],
         "hovertemplate": "%{y}: %{hovertext}<extra></extra>",
     }
 
@@ -92,5 +116,16 @@ def _label(row: dict[str, object]) -> str:
         return str(row["note"] or "no success yet")
     parts = [f"<b>{_estimate(row)}</b>"]
     if row["low"] is not None and row["high"] is not None and not row["at_least"]:
-        parts.append(f"{words.usd(row['low'])} to {words.usd(row['high'])}")  # type: ignore[arg-type]
-    return " · ".join([*parts, words.counted(int(str(row["n"])), "success", "successes")])
+        parts.append(f"({words.usd(row['low'])} to {words.usd(row['high'])})".replace("$", ""))  # type: ignore[arg-type]
+    return "  ".join(parts)
+
+
+def _plain(row: dict[str, object]) -> str:
+    label = re.sub("<[^>]+>", "", _label(row))
+    return f"{label}, {words.counted(int(str(row['n'])), 'settled success', 'settled successes')}"
+
+
+def _name(row: dict[str, object]) -> str:
+    # Plotly reads tags in text; a workflow's name is data.
+    name = str(row["workflow"]).replace("<", "&lt;")
+    return f"{name}  <span style='opacity:.75'>n {row['n']:,}</span>"

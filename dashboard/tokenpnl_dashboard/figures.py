@@ -1,10 +1,15 @@
 """From rows of the statement to the frames that figures draw: what is a step of the ladder, and its share."""
 
+from decimal import Decimal
+
 import polars as pl
 
 from tokenpnl.model import CostCategory
+from tokenpnl_analytics.intervals import FEW_SUCCESSES
+from tokenpnl_analytics.units import PRICED_SHARE_FLOOR
 from tokenpnl_dashboard import words
 
+OTHERS = "(others)"
 LADDER = ("list", "discount", "effective")
 TITLE = {
     "list": "List cost",
@@ -42,23 +47,70 @@ def _share_of_effective() -> pl.Expr:
     return pl.col("amount_usd").cast(pl.Float64) / effective.replace(0.0, None)
 
 
-def shares(costs: pl.DataFrame, row: str) -> pl.DataFrame:
-    """Return each category's share of its row's cost, as `charts.category_shares` draws them.
+def shares(costs: pl.DataFrame, row: str, *, top: int) -> pl.DataFrame:
+    """Return each category's share of its row's cost, as `charts.category_shares` draws them, the dearest rows first.
 
     Args:
-        costs: `row`, `cost_category`, `cost_usd`.
+        costs: the column `row`, `cost_category`, `cost_usd`.
         row: name of the column that tells rows apart.
+        top: how many rows to keep.
     """
     cost = pl.col("cost_usd").cast(pl.Float64)
-    return costs.filter(pl.col("cost_usd") > 0).select(
-        pl.col(row).alias("row"),
-        "cost_category",
-        "cost_usd",
-        (cost / cost.sum().over(row)).alias("share"),
+    return (
+        costs.filter(pl.col("cost_usd") > 0)
+        .with_columns(pl.col(row).alias("row"), cost.sum().over(row).alias("whole"))
+        .with_columns((cost / pl.col("whole")).alias("share"))
+        .filter(pl.col("whole").rank("dense", descending=True) <= top)
+        .sort("whole", "row", descending=[True, False], maintain_order=True)
+        .select("row", "cost_category", "cost_usd", "share")
     )
 
 
-def relative_change(now: float | None, before: float | None) -> float | None:
+def dearest(lines: pl.DataFrame, column: str, *, most: int) -> pl.Series:
+    """Return the values of the column that cost most, at most `most`."""
+    cost = pl.col("cost_usd").sum()
+    return (
+        lines.group_by(column)
+        .agg(cost)
+        .sort("cost_usd", column, descending=[True, False], nulls_last=True)[column]
+        .head(most)
+    )
+
+
+def folded(frame: pl.DataFrame, column: str, kept: pl.Series) -> pl.DataFrame:
+    """Return the frame with every value of the column that is not kept as one value, `OTHERS`."""
+    known = pl.col(column).is_in(kept.implode(), nulls_equal=True)
+    return frame.with_columns(pl.when(known).then(column).otherwise(pl.lit(OTHERS)).alias(column))
+
+
+def unit_dots(units: pl.DataFrame) -> pl.DataFrame:
+    """Return the settled cost per success of each workflow, as `charts_units.cost_per_success` draws it.
+
+    Args:
+        units: result of `unit_costs` by workflow.
+    """
+    floor = (pl.col("settled_successes") < FEW_SUCCESSES) | (pl.col("priced_share") < PRICED_SHARE_FLOOR)
+    return units.sort("cost_usd", descending=True, nulls_last=True).select(
+        pl.col("workflow").fill_null("(none)"),
+        pl.col("settled_usd").cast(pl.Float64).alias("estimate"),
+        "low",
+        "high",
+        pl.col("settled_successes").alias("n"),
+        floor.fill_null(value=False).alias("at_least"),
+        pl.col("caveats").replace("", None).alias("note"),
+        "to_date_usd",
+        "method",
+        "n_settled",
+        "window_days",
+    )
+
+
+def share(part: Decimal | int | None, whole: Decimal | int | None) -> float | None:
+    """Return the part as a share of the whole; None where there is no whole."""
+    return None if part is None or not whole else float(part) / float(whole)
+
+
+def relative_change(now: Decimal | float | None, before: Decimal | float | None) -> float | None:
     """Return the change from before to now as a ratio; None where there is nothing to compare with."""
     if now is None or not before:
         return None

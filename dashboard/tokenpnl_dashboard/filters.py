@@ -129,5 +129,3 @@ def _options(name: str) -> Sequence[str]:
     column = COLUMN[name]
     known: list[str] = ask("distinct", name=LINE_ITEMS.name, column=column)[column].to_list()
     return (*known, NOBODY) if name == "customer" else known
-
-

@@ -36,8 +36,10 @@ def run_tree(spans: pl.DataFrame, costs: pl.DataFrame, attempts: pl.DataFrame) -
     if spans.is_empty():
         return pl.DataFrame(schema=COLUMNS)
     priced = costs.select("span_id", "cost_usd", "cost_category")
-    tried = attempts.sort("attempt_number").group_by("span_id", maintain_order=True).agg(
-        pl.col("status").last(), pl.col("attempt_number").last()
+    tried = (
+        attempts.sort("attempt_number")
+        .group_by("span_id", maintain_order=True)
+        .agg(pl.col("status").last(), pl.col("attempt_number").last())
     )
     rows = (
         spans.unique("span_id", keep="last", maintain_order=True)
@@ -73,7 +75,9 @@ def _fold(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("cost_usd").sum(),
         pl.col("n_spans").sum(),
     )
-    return pl.concat([rows.filter(pl.col("span_id").is_in(parents)), folded], how="diagonal").sort("offset_ms", "span_id")
+    return pl.concat([rows.filter(pl.col("span_id").is_in(parents)), folded], how="diagonal").sort(
+        "offset_ms", "span_id"
+    )
 
 
 def _depth_first(rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -95,4 +99,6 @@ def _depth_first(rows: list[dict[str, Any]]) -> pl.DataFrame:
         stack.extend((child, depth + 1) for child in reversed(below.get(row["span_id"], [])))
     # Spans that are their own ancestors hang below no top; they are shown flat rather than lost.
     ordered.extend({**row, "label": row["name"]} for row in rows if row["span_id"] not in seen)
-    return pl.DataFrame(ordered, schema_overrides=COLUMNS).select(pl.col(name).cast(dtype) for name, dtype in COLUMNS.items())
+    return pl.DataFrame(ordered, schema_overrides=COLUMNS).select(
+        pl.col(name).cast(dtype) for name, dtype in COLUMNS.items()
+    )

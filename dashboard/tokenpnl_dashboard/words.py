@@ -60,22 +60,27 @@ DIMENSION: dict[str, str] = {
 }
 
 
-def usd(value: Decimal | float | None) -> str:
-    """Return money as finance reads it: `$1,162`, `$12.40`, `$0.0075`, negative in parentheses, unknown as a dash."""
+def usd(value: Decimal | float | None, *, like: Decimal | float | None = None) -> str:
+    """Return money as finance reads it: `$1,162`, `$12.40`, `$0.0075`, negative in parentheses, unknown as a dash.
+
+    Args:
+        value: USD.
+        like: an amount that decides the decimals, so that a column lines up; by default the value itself.
+    """
     if value is None:
         return UNKNOWN
     amount = abs(value)
     if amount == 0:
         return "$0"
-    text = f"${amount:,.{_places(Decimal(str(amount)))}f}"
+    text = f"${amount:,.{_places(Decimal(str(amount if like is None else abs(like))))}f}"
     return f"({text})" if value < 0 else text
 
 
-def deduction(value: Decimal | None) -> str:
+def deduction(value: Decimal | None, *, like: Decimal | None = None) -> str:
     """Return an amount that is taken off, in parentheses and without a sign: `(116)`."""
     if value is None:
         return UNKNOWN
-    return f"({usd(abs(value)).removeprefix('$')})" if value else "0"
+    return f"({usd(abs(value), like=like).removeprefix('$')})" if value else "0"
 
 
 def percent(share: float | Decimal | None) -> str:
@@ -95,7 +100,25 @@ def change(ratio: float | None) -> str | None:
     """Return a relative change with its sign, `+4.2%`; None where there is nothing to compare with."""
     if ratio is None:
         return None
+    if abs(ratio) < 0.0005:
+        return "0.0%"
     return f"{ratio * 100:+.1f}%" if abs(ratio) < 10 else f"×{ratio + 1:,.0f}"
+
+
+def points(share: float | None, before: float | None) -> str | None:
+    """Return the change of a share in percentage points, `+3.1 pts`; None where there is nothing to compare with."""
+    if share is None or before is None:
+        return None
+    return f"{(share - before) * 100:+.1f} pts"
+
+
+def days(value: float | None) -> str:
+    """Return a number of days in the unit that reads best: `5 minutes`, `7 hours`, `3.5 days`."""
+    if value is None:
+        return UNKNOWN
+    if value >= 2:
+        return f"{value:.1f} days"
+    return f"{value * 24:.0f} hours" if value * 24 >= 2 else f"{value * 1440:.0f} minutes"
 
 
 def count(value: int | None) -> str:
@@ -186,6 +209,8 @@ def _places(amount: Decimal) -> int:
     if amount >= 1000:
         return 0
     if amount >= Decimal("0.995"):
+        return 2
+    if amount == 0:
         return 2
     # Two significant digits, never fewer than four places: cost per success is often a fraction of a cent.
     return min(max(4, -amount.adjusted() + 1), 12)

@@ -210,9 +210,7 @@ def _category(status: str | None, *, failed: bool, chance: random.Random, call: 
     return chance.choices(("productive", "fallback", "loop", "escalation"), (90, 4, 3, 3))[0]
 
 
-def _spans(
-    owner: dict[str, Any], run_id: str, spans: list[tuple[Any, ...]], end: datetime
-) -> list[dict[str, Any]]:
+def _spans(owner: dict[str, Any], run_id: str, spans: list[tuple[Any, ...]], end: datetime) -> list[dict[str, Any]]:
     return [
         {key: value for key, value in owner.items() if key != "workflow"}
         | {

@@ -1,1 +1,229 @@
-import streamlit as st; st.title("todo")
+"""Overview: what was paid, what it bought, what one success costs."""
+
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from tokenpnl.model import WITHOUT_DIRECT_RESULT
+from tokenpnl_analytics.statement import cost_by_category, statement
+from tokenpnl_dashboard import cards, charts, charts_units, figures, words
+from tokenpnl_dashboard.filters import NOBODY, Choice, choose
+from tokenpnl_dashboard.reading import price_versions, sums, unit_cost_by
+from tokenpnl_dashboard.state import edition, ink
+
+Row = dict[str, Any]
+TOP = 8
+RUNS = "views/runs.py"
+
+
+def _draw(choice: Choice) -> None:
+    with st.skeleton(height=260):
+        whole = statement(sums(choice, choice.period))
+        before = choice.period.previous()
+        earlier = statement(sums(choice, before)).row(0, named=True) if before else {}
+        units = unit_cost_by(choice, choice.period, "workflow")
+        overall = unit_cost_by(choice, choice.period, "tenant")
+    row = whole.row(0, named=True)
+    if not row["n_lines"]:
+        cards.chip()
+        cards.nothing_here("Nothing was paid here", "No usage in this window matches the filters.")
+        return
+    everything = overall.row(0, named=True) if overall.height else {}
+    _chip(row, everything)
+    dots = figures.unit_dots(units)
+    _verdict(row, dots)
+    days = cost_by_category(sums(choice, choice.period, "day"), ["day"])
+    _tiles(choice, row, earlier, everything, dots, days)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        cards.card(
+            "Where each dollar went",
+            charts.waterfall(figures.ladder(whole), ink()),
+            key="waterfall",
+            caption="From list price to what bought a result. Share of effective cost beside the dollars. Click a bar for its runs.",
+            leads_to=lambda line: choice.address(category=line if line in words.CATEGORY else None),
+        )
+    with right:
+        _shares(choice)
+        cards.card(
+            "Cost per successful outcome",
+            charts_units.cost_per_success(dots.head(TOP), ink()),
+            key="units",
+            caption=_unit_caption(dots),
+            leads_to=lambda workflow: choice.address(workflow=workflow, outcome="success"),
+        )
+    cards.card(
+        "Cost per day",
+        charts.daily_cost(days.with_columns(pl.col("day").cast(pl.Date)), ink()),
+        key="days",
+        caption="Days in UTC.",
+        legend=charts.category_key(days["cost_category"].unique(), ink()),
+        leads_to=lambda mark: {**choice.address(category=mark[0]), "period": mark[1]},
+    )
+    _workflows(choice, units)
+    st.caption(words.markdown(_disclosure(everything)))
+
+
+def _chip(row: Row, everything: Row) -> None:
+    versions = price_versions()
+    basis = f"list prices {words.listed(versions)}" if versions else "no prices"
+    cards.chip(
+        f"{words.percent(row['priced_share'])} of usage lines priced",
+        f"outcome coverage {words.percent(everything.get('outcome_coverage'))}",
+        basis,
+    )
+
+
+def _verdict(row: Row, dots: pl.DataFrame) -> None:
+    lost = figures.share(row["without_result_usd"], row["effective_usd"])
+    amount = words.usd(row["effective_usd"])
+    floor = " or more" if (row["priced_share"] or 0) < 1 else ""
+    parts = [f"**{words.percent(lost)} of {words.markdown(amount)}{floor} bought no direct result.**"]
+    pieces = {name.value: row[f"{name.value}_usd"] for name in WITHOUT_DIRECT_RESULT}
+    largest = max(pieces, key=lambda name: pieces[name])
+    if pieces[largest]:
+        parts.append(
+            f"The largest piece: {words.category(largest).lower()}, {words.markdown(words.usd(pieces[largest]))}."
+        )
+    known = dots.filter(pl.col("estimate").is_not_null())
+    if known.height:
+        unit = known.row(0, named=True)
+        cost = ("at least " if unit["at_least"] else "") + words.usd(unit["estimate"])
+        said = words.interval(unit["low"], unit["high"])
+        parts.append(words.markdown(f"One success of {unit['workflow']} cost {cost} ({said})."))
+    with st.container(border=True, key="verdict"):
+        st.markdown(" ".join(parts))
+
+
+def _tiles(choice: Choice, row: Row, earlier: Row, everything: Row, dots: pl.DataFrame, days: pl.DataFrame) -> None:
+    lost = figures.share(row["without_result_usd"], row["effective_usd"])
+    before = figures.share(earlier.get("without_result_usd"), earlier.get("effective_usd"))
+    daily = (
+        days.group_by("day", maintain_order=True).agg(pl.col("cost_usd").sum().cast(pl.Float64))["cost_usd"].to_list()
+    )
+    previous = choice.period.previous()
+    against = f"vs {words.window(previous.since, previous.until)}" if previous else None
+    failed = [category.value for category in WITHOUT_DIRECT_RESULT]
+    with st.grid(columns=5, min_column_width=170):
+        cards.tile(
+            "Effective cost",
+            words.usd(row["effective_usd"]),
+            delta=words.change(figures.relative_change(row["effective_usd"], earlier.get("effective_usd"))),
+            delta_color="inverse",
+            delta_description=against,
+            chart_data=daily if len(set(daily)) > 2 else None,
+            chart_type="bar",
+            leads_to=("Dearest runs", RUNS, choice.address(sort="dearest")),
+        )
+        cards.tile(
+            "Without direct result",
+            words.percent(lost),
+            delta=words.points(lost, before),
+            delta_color="inverse",
+            delta_description=against,
+            caption=f"{words.usd(row['without_result_usd'])} in {words.counted(len([n for n in failed if row[f'{n}_usd']]), 'category', 'categories')}",
+            leads_to=("Costliest of them", RUNS, {**choice.address(sort="most without result"), "category": failed}),
+        )
+        if dots.height:
+            unit = dots.row(0, named=True)
+            cards.tile(
+                "Cost per success",
+                words.usd(unit["estimate"]) if not unit["at_least"] else f"≥ {words.usd(unit['estimate'])}",
+                caption=f"{unit['workflow']}: {words.interval(unit['low'], unit['high']) if unit['estimate'] else unit['note']}",
+                leads_to=("Its runs", RUNS, choice.address(workflow=unit["workflow"])),
+            )
+        if everything:
+            cards.tile(
+                "Success rate",
+                words.percent(figures.share(everything["settled_successes"], everything["n_settled"])),
+                caption=f"{everything['settled_successes']:,} of {everything['n_settled']:,} settled runs",
+                leads_to=("Failed runs", RUNS, choice.address(outcome="failure")),
+            )
+        cards.tile(
+            "Saved by prompt caches",
+            words.usd(row["cache_net_usd"]),
+            caption="Memo: never added in",
+            leads_to=("Statement", "views/pnl.py", choice.address()),
+        )
+
+
+def _shares(choice: Choice) -> None:
+    named = cost_by_category(sums(choice, choice.period, "workflow"), ["workflow"]).with_columns(
+        pl.col("workflow").fill_null(NOBODY)
+    )
+    rows = figures.shares(named, "workflow", top=TOP)
+    cards.card(
+        "Share of each category",
+        charts.category_shares(rows, ink()),
+        key="shares",
+        caption="One bar is all the cost of a workflow.",
+        legend=charts.category_key(rows["cost_category"].unique(), ink()),
+        leads_to=lambda mark: choice.address(category=mark[0], workflow=mark[1]),
+    )
+
+
+def _workflows(choice: Choice, units: pl.DataFrame) -> None:
+    rows = statement(sums(choice, choice.period, "workflow"), ["workflow"]).join(
+        units.select("workflow", "settled_usd", "low", "high", "settled_successes", "n_runs", "outcome_coverage"),
+        on="workflow",
+        how="left",
+        nulls_equal=True,
+    )
+    top = rows.sort("effective_usd", descending=True, nulls_last=True).head(TOP).to_dicts()
+    frame = pl.DataFrame(
+        {
+            "Workflow": [f"{row['workflow'] or NOBODY} ›" for row in top],
+            "Effective cost": [words.usd(row["effective_usd"]) for row in top],
+            "Without direct result": [
+                f"{words.usd(row['without_result_usd'])} ({words.percent(figures.share(row['without_result_usd'], row['effective_usd']))})"
+                for row in top
+            ],
+            "Cost per success": [words.usd(row["settled_usd"]) for row in top],
+            "95% interval": [words.interval(row["low"], row["high"]).removeprefix("95% interval ") for row in top],
+            "Runs": [row["n_runs"] for row in top],
+            "Settled successes": [row["settled_successes"] for row in top],
+            "Outcome coverage": [words.percent(row["outcome_coverage"]) for row in top],
+            "Priced": [words.percent(row["priced_share"]) for row in top],
+        }
+    )
+    with st.container(border=True, key="card_workflows"):
+        st.header("Workflows by cost", anchor=False)
+        st.dataframe(
+            frame,
+            hide_index=True,
+            alt="Workflows by cost, with cost without direct result, cost per success and its interval",
+            column_config={
+                "Workflow": st.column_config.ButtonColumn(
+                    "Workflow", type="tertiary", key="open_workflow", alignment="left", pinned=True
+                ),
+                **{name: st.column_config.Column(name, alignment="right") for name in frame.columns[1:]},
+            },
+            key="workflows",
+        )
+    click = st.session_state.get("open_workflow")
+    if click is not None:
+        st.switch_page("views/runs.py", query_params=choice.address(workflow=top[click["row"]]["workflow"] or NOBODY))
+
+
+def _unit_caption(dots: pl.DataFrame) -> str:
+    windows = dots["window_days"].drop_nulls()
+    age = f" Runs older than the outcome window (up to {words.days(windows.max())})." if len(windows) else ""
+    return f"Settled runs: dot and 95% interval.{age}"
+
+
+def _disclosure(everything: Row) -> str:
+    n = f"{everything['n_runs']:,} runs, {everything['n_settled']:,} settled. " if everything else ""
+    return (
+        f"{n}Effective cost at list prices; no invoice was reconciled. Cost per success: all cost of the settled runs over "
+        f"their successes, production unless an environment is chosen; interval by {everything.get('method') or 'no method'} "
+        f"over {everything.get('clusters') or 'run'}s. Cost without direct result is not cost that can be avoided."
+    )
+
+
+picked = choose()
+st.title("Is the model doing high-value reasoning, or is it expensive glue?", anchor=False)
+if edition().newest_at is None:
+    cards.nothing_yet()
+else:
+    _draw(picked)

@@ -1,1 +1,89 @@
-import streamlit as st; st.title("todo")
+"""P&L statement: the ladder, the categories and the memo lines, by period or by any dimension."""
+
+import streamlit as st
+
+from tokenpnl_dashboard import cards, statement_table, words
+from tokenpnl_dashboard.filters import COLUMN, Choice, choose
+from tokenpnl_dashboard.reading import statement_by
+from tokenpnl_dashboard.state import edition
+
+COLUMNS = (
+    "month", "week", "day", "workflow", "customer", "model", "provider", "step", "feature", "environment", "release",
+)  # fmt: skip
+MOST = 12
+
+
+def _draw(choice: Choice, by: str) -> None:
+    column = COLUMN.get(by, by)
+    with st.skeleton(height=420):
+        found = statement_by(choice, column, most=MOST)
+    if found.is_empty():
+        cards.chip()
+        cards.nothing_here("Nothing was paid here", "No usage in this window matches the filters.")
+        return
+    shown = statement_table.transposed(found, by=column)
+    cards.chip(f"USD, list prices, days in UTC, {_window(choice)}")
+    event = st.dataframe(
+        shown.words,
+        hide_index=True,
+        height="content",
+        alt=f"P&L statement by {by}: {words.counted(shown.words.height, 'line')}",
+        column_config={
+            "Line": st.column_config.Column("Line", pinned=True, width=230),
+            **{name: st.column_config.Column(name, alignment="right") for name in shown.words.columns[1:]},
+        },
+        on_select="rerun",
+        selection_mode="single-cell",
+        key="statement",
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "Download CSV",
+            shown.figures.write_csv(),
+            file_name=f"tokenpnl-pnl-by-{by}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        _way_to_runs(choice, by, shown, event["selection"]["cells"])
+    st.caption(
+        "Parentheses: taken off. Memo lines are never added in. Change: the last column against the one before; the "
+        "newest period may be incomplete. Cost per success is settled: only runs older than the outcome window; it "
+        "exists for dimensions of a run. Select a figure for the runs behind it; the CSV has all twelve decimals."
+    )
+
+
+def _way_to_runs(choice: Choice, by: str, shown: statement_table.Shown, cells: list[tuple[int, str]]) -> None:
+    """Offer the runs behind the selected figure; moving there at once would trap who walks the cells by keyboard."""
+    if not cells:
+        return
+    number, name = cells[0]
+    line = shown.lines[number]
+    category = [line] if line in words.CATEGORY else statement_table.CATEGORIES_OF.get(line)
+    address = choice.address()
+    if category:
+        address["category"] = category
+    if name in shown.values:
+        key = "period" if by in ("month", "week", "day") else by
+        address[key] = shown.values[name]
+    label = shown.words["Line"][number].strip()
+    st.page_link(
+        "views/runs.py", label=f"Runs behind {label}, {name}", icon=":material/arrow_forward:", query_params=address
+    )
+
+
+def _window(choice: Choice) -> str:
+    if choice.period.since is None or choice.period.until is None:
+        return "all time"
+    return words.window(choice.period.since, choice.period.until)
+
+
+picked = choose("model")
+st.title("What did we spend, by line and against before?", anchor=False)
+if edition().newest_at is None:
+    cards.nothing_yet()
+else:
+    by = st.segmented_control(
+        "Columns", COLUMNS, default="week", required=True, key="by", bind="query-params", width="stretch"
+    )
+    _draw(picked, by or "week")

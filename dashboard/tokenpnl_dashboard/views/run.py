@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 
 from tokenpnl.model import UsageKind
-from tokenpnl_dashboard import cards, charts_run, theme, words
+from tokenpnl_dashboard import cards, charts, charts_run, words
 from tokenpnl_dashboard.run_tree import FOLD_FROM, run_tree
 from tokenpnl_dashboard.span_panel import draw_span
 from tokenpnl_dashboard.state import ask, edition, ink
@@ -74,22 +74,19 @@ def _unpriced(run: Row) -> str | None:
 
 def _waterfall(tree: pl.DataFrame, *, n_spans: int) -> None:
     shown = tree.head(FOLD_FROM)
-    caption = "Bars by time; colour and pattern by cost category; grey costs nothing by itself. Click a bar for its span."
+    caption = (
+        "Bars by time; colour and pattern by cost category; grey costs nothing by itself. Click a bar for its span."
+    )
     if tree.height < n_spans:
         caption += f" {n_spans:,} spans, repeats of one name folded."
     if shown.height < tree.height:
         caption += f" The first {FOLD_FROM} of {tree.height:,} rows; the table has no more."
     chart = charts_run.span_waterfall(shown, ink(), selected=st.query_params.get("span"))
-    legend = charts_run.category_key(_present(shown), ink())
+    legend = charts.category_key(shown["cost_category"].drop_nulls().unique(), ink())
     picked = cards.pick("What happened when", chart, key="spans", caption=caption, legend=legend)
     if picked is not None and picked != st.query_params.get("span"):
         st.query_params["span"] = picked
         st.rerun()
-
-
-def _present(tree: pl.DataFrame) -> list[str]:
-    found = set(tree["cost_category"].drop_nulls())
-    return [category for category in theme.COLOUR if category in found]
 
 
 def _attempts(attempts: pl.DataFrame, lines: pl.DataFrame) -> None:

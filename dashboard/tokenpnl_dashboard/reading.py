@@ -1,0 +1,84 @@
+"""The questions of the pages, put to the book and to analytics; every answer is kept until the data change."""
+
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from tokenpnl.tables import LINE_ITEMS
+from tokenpnl_analytics.periods import Period
+from tokenpnl_analytics.statement import GRAINS, in_periods, statement
+from tokenpnl_analytics.units import PRODUCTION, cohort, unit_costs
+from tokenpnl_dashboard import figures
+from tokenpnl_dashboard.filters import Choice, bounds
+from tokenpnl_dashboard.state import ask, edition
+
+# A statement needs to tell these apart to know memo lines and categories.
+GRAIN = ["usage_kind", "cost_category", "served_reason"]
+RUN_FILTERS = ("workflow", "customer", "environment", "feature", "release")
+COHORT = [
+    "tenant", "run_id", "workflow", "customer_id", "feature", "release", "environment", "service_name", "session_id",
+    "started_at", "outcome", "outcome_source", "outcome_at", "outcome_recorded_at", "value_usd", "cost_usd",
+    "inline_evaluation_usd", "offline_evaluation_usd", "n_attempts", "n_calls", "n_usage_missing", "n_unpriced",
+]  # fmt: skip
+
+
+def sums(choice: Choice, period: Period, by: str | None = None) -> pl.DataFrame:
+    """Return sums of the chosen line items in the period, by a column or a grain of time, fit for a statement."""
+    dimensions = [name for name in (by,) if name is not None and name not in GRAIN]
+    return ask("line_item_sums", by=[*dimensions, *GRAIN], where=choice.where, **bounds(period))
+
+
+def the_cohort(choice: Choice, period: Period) -> pl.DataFrame:
+    """Return the chosen runs that started in the period, with what is known of them; production unless chosen."""
+    return _cohort(edition().data_version, edition().as_of, choice.only(*RUN_FILTERS), bounds(period))
+
+
+def unit_cost_by(choice: Choice, period: Period, by: str) -> pl.DataFrame:
+    """Return cost per successful outcome by one column of runs."""
+    runs = choice.only(*RUN_FILTERS)
+    return _units(edition().data_version, edition().as_of, runs, bounds(period), by)
+
+
+def statement_by(choice: Choice, column: str, *, most: int) -> pl.DataFrame:
+    """Return the statement by a column of the books or a grain of time, in reading order.
+
+    Args:
+        choice: what the reader chose; value and successes stand beside where every filter is one of runs.
+        column: a column of the line items, or day, week, month.
+        most: how many values to tell apart, the dearest; the others are one row.
+    """
+    lines = sums(choice, choice.period, column)
+    if column in GRAINS:
+        timed = lines.with_columns(pl.col(column).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC").alias("period"))
+        runs = in_periods(the_cohort(choice, choice.period), column) if _of_runs(choice) else None
+        return statement(timed, ["period"], runs=runs).rename({"period": column})
+    runs = the_cohort(choice, choice.period) if _of_runs(choice) else None
+    kept = figures.dearest(lines, column, most=most)
+    lines = figures.folded(lines, column, kept)
+    if runs is not None and column in runs.columns:
+        runs = figures.folded(runs, column, kept)
+    return statement(lines, [column], runs=runs).sort("effective_usd", descending=True, nulls_last=True)
+
+
+def _of_runs(choice: Choice) -> bool:
+    return set(choice.picked) <= set(RUN_FILTERS)
+
+
+def price_versions() -> list[str]:
+    """Return the rate cards that the books were priced with."""
+    found: list[str] = ask("distinct", name=LINE_ITEMS.name, column="price_version")["price_version"].to_list()
+    return found
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _cohort(version: int, as_of: datetime, where: dict[str, Any], window: dict[str, Any]) -> pl.DataFrame:  # noqa: ARG001 key
+    runs = ask("table", name="runs", where=where, columns=COHORT, **window)
+    chosen = "environment" in where
+    return cohort(runs, as_of=as_of, environments=None if chosen else PRODUCTION)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _units(version: int, as_of: datetime, where: dict[str, Any], window: dict[str, Any], by: str) -> pl.DataFrame:
+    return unit_costs(_cohort(version, as_of, where, window), [by])
