@@ -165,7 +165,8 @@ class Desk:
         if made.fate is Fate.TIMED_OUT:
             self._pass_ms(CLIENT_TIMEOUT_MS)
             if self.chance(0.55):
-                span.usage(call.input_tokens, self.rng.randrange(20, 20 + call.output_tokens), cache_read=0)
+                so_far = self.rng.randrange(20, 20 + call.output_tokens)
+                span.usage(call.input_tokens, so_far, cache_read=0, cache_write=0, reasoning=0)
         else:
             self._pass_ms(self.about(160))
             span.set(semconv.ATTEMPT_BILLED, False)  # noqa: FBT003 - the attribute is a boolean
@@ -201,7 +202,9 @@ class Desk:
 
     def _bill(self, span: CallSpan, model: Model, input_tokens: int, output_tokens: int | None, **more: int) -> None:
         """Write down a complete answer and what it cost in tokens."""
-        span.usage(input_tokens, output_tokens, **more)
+        # Providers say 0 where nothing was cached and nothing was reasoned; only embeddings are silent about both.
+        silent = {} if output_tokens is None else {"cache_read": 0, "cache_write": 0, "reasoning": 0}
+        span.usage(input_tokens, output_tokens, **{**silent, **more})
         span.set(semconv.RESPONSE_MODEL, model.name)
         span.set(semconv.RESPONSE_ID, f"synthetic-{self._name}-{next(self._answers):05d}")
         if output_tokens is not None:
