@@ -5,6 +5,7 @@ Exporters are imported here and nowhere else, and only while `init` runs.
 
 import atexit
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -145,7 +146,10 @@ def goes_there_already(provider: Any, exporter: Any) -> bool:
 
 
 class AtExit:
-    """Ends processors at interpreter exit, within `_EXIT_SECONDS` for all of them, whatever the network does."""
+    """Ends processors at interpreter exit, within 5 seconds for all of them, whatever the network does.
+
+    ``TOKENPNL_EXIT_SECONDS`` sets another limit.
+    """
 
     def __init__(self) -> None:
         self._processors: list[Any] = []
@@ -158,14 +162,15 @@ class AtExit:
 
     def run(self) -> None:
         """Flush and shut down."""
-        for processor in self._processors:
-            with Shield("flush at exit"):
+        with Shield("flush at exit"):
+            deadline = time.monotonic() + float(os.environ.get("TOKENPNL_EXIT_SECONDS") or _EXIT_SECONDS)
+            for processor in self._processors:
                 # The batch processors' public shutdown waits for 30 s; the inner one takes the time we have.
                 inner = getattr(processor, "_batch_processor", None)
                 if inner is None:
                     processor.shutdown()
                 else:
-                    inner.shutdown(timeout_millis=int(1000 * _EXIT_SECONDS / len(self._processors)))
+                    inner.shutdown(timeout_millis=max(0, round(1000 * (deadline - time.monotonic()))))
 
     def flush(self) -> bool:
         """Send what is queued now; return whether every processor managed."""
