@@ -328,5 +328,6 @@ IGNORED_USAGE: Final = frozenset(
         "total_token_count",
         "tool_token_count",
         "total_tokens",
+        "pydantic_ai.cache.established_tokens",
     }
 )

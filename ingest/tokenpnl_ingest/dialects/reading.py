@@ -17,6 +17,8 @@ from tokenpnl_ingest.raw import RawSpan
 
 _MAX_NESTED_BYTES = 1024
 _WORST = 1_000
+_NUMBERS = (int, float, bool)
+_COUNTS = (int, float)
 _ARRIVAL = ("received_at", "batch_no")
 EMPTY_ROW: dict[str, Any] = {name: None for name in SPANS.names if name not in _ARRIVAL}
 
@@ -80,13 +82,8 @@ def gather(span: RawSpan) -> Reading:
             _keep_or_drop(key, value, plan, reading)
         elif value is None or value == "" or ranks.get(column, _WORST) < plan.rank:
             continue
-        elif (
-            plan.native is str
-            and type(value) is str
-            and len(value) <= MAX_NAME_CHARS
-            or plan.native is int
-            and type(value) is int
-            and 0 <= value <= MAX_TOKENS
+        elif (plan.native is str and type(value) is str and len(value) <= MAX_NAME_CHARS) or (
+            plan.native is int and type(value) is int and 0 <= value <= MAX_TOKENS
         ):
             row[column] = value
             ranks[column] = plan.rank
@@ -116,13 +113,14 @@ def _convert(key: str, value: Any, plan: Plan, reading: Reading) -> None:
 
 
 def _keep_or_drop(key: str, value: Any, plan: Plan, reading: Reading) -> None:
-    if plan.content is not None:
+    # A number under a content word counts something; texts and structures are what was said.
+    if plan.content is not None and type(value) not in _NUMBERS:
         if value and plan.content is not Content.CREDENTIAL:
             reading.contents.append((plan.content, key, value))
             if type(value) is str and len(value) > MAX_VALUE_CHARS:
                 reading.flags.add(Flag.VALUE_TRUNCATED)
         return
-    if plan.counts and type(value) in (int, float) and value:
+    if plan.counts and type(value) in _COUNTS and value:
         reading.unmapped.append(key)
     _keep(key, value, reading.kept, reading)
 
