@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from tokenpnl_ingest import limits
-from tokenpnl_ingest.collector import Ack
+from tokenpnl_ingest.batch import Ack
 from tokenpnl_ingest.otlp import Signal
 
 PROTOBUF = "application/x-protobuf"

@@ -13,7 +13,16 @@ from tokenpnl_ingest.rows import arrow_table
 
 CARRIED = (SPANS, RESOURCES, OUTCOMES, EVALUATIONS, QUARANTINE)
 _LENGTH = struct.Struct("<I")
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+_COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
+_PLAIN = pa.ipc.IpcWriteOptions()
+
+
+@dataclass(frozen=True)
+class Ack:
+    """What was not refused of a request is on disk; `message` says why `refused` records were not taken."""
+
+    refused: int = 0
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,9 +76,10 @@ def merged(batches: Iterable[Batch]) -> Batch:
     )
 
 
-def to_payload(batch: Batch) -> bytes:
+def to_payload(batch: Batch, *, compress: bool = True) -> bytes:
     """Return the batch as journal bytes: a JSON head with the counts, then one Arrow IPC stream per table."""
-    streams = {name: _to_stream(table) for name, table in batch.tables.items()}
+    options = _COMPRESSED if compress else _PLAIN
+    streams = {name: _to_stream(table, options) for name, table in batch.tables.items()}
     head = orjson.dumps(
         {
             "received_at_ns": batch.received_at_ns,
@@ -96,8 +106,8 @@ def from_payload(payload: bytes) -> Batch:
     return Batch(tables=tables, **head)
 
 
-def _to_stream(table: pa.Table) -> pa.Buffer:
+def _to_stream(table: pa.Table, options: pa.ipc.IpcWriteOptions) -> pa.Buffer:
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema, options=_OPTIONS) as stream:
+    with pa.ipc.new_stream(sink, table.schema, options=options) as stream:
         stream.write_table(table.combine_chunks())
     return sink.getvalue()

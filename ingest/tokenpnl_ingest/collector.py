@@ -3,31 +3,22 @@
 import logging
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any, Self
 
-from tokenpnl.errors import OverloadedError, RefusedInputError
+from tokenpnl.errors import OverloadedError
 from tokenpnl_ingest import limits
-from tokenpnl_ingest.batch import Batch, batch_of
+from tokenpnl_ingest.batch import Ack, Batch
+from tokenpnl_ingest.decoders import Decoders
 from tokenpnl_ingest.group_commit import GroupCommit
 from tokenpnl_ingest.home import Home
 from tokenpnl_ingest.journal import Journal
 from tokenpnl_ingest.loader import Loader, OnLoaded
-from tokenpnl_ingest.otlp import Decoded, Signal, decode
+from tokenpnl_ingest.otlp import Decoded, Signal
 from tokenpnl_ingest.store import Store
 
 log = logging.getLogger(__name__)
-_DECODERS = 2
-
-
-@dataclass(frozen=True)
-class Ack:
-    """What was not refused of the request is on disk; `message` says why `refused` records were not taken."""
-
-    refused: int = 0
-    message: str = ""
 
 
 class Collector:
@@ -38,8 +29,13 @@ class Collector:
         store: for questions; loading is the collector's business.
     """
 
-    def __init__(self, home: Home, *, on_loaded: OnLoaded | None = None) -> None:
+    def __init__(self, home: Home, *, on_loaded: OnLoaded | None = None, processes: bool = False) -> None:
         """Take the home and open journal and store; `start` begins the work.
+
+        Args:
+            home: the home.
+            on_loaded: see `start`.
+            processes: whether large requests are decoded in processes of their own; for a collector that serves.
 
         Raises:
             StoreHeldError: another process holds the home.
@@ -48,7 +44,6 @@ class Collector:
         self._on_loaded = on_loaded
         self._resources = ExitStack()
         self._resources.enter_context(home.hold())
-        self._secret = home.secret()
         self._journal = Journal(home.journal)
         self.store = Store.open(home)
         self._journal.continue_after(self.store.loaded_batch_no)
@@ -58,7 +53,7 @@ class Collector:
         self._draining = False
         self._commit: GroupCommit | None = None
         self._loader: Loader | None = None
-        self._decoders = ThreadPoolExecutor(_DECODERS, thread_name_prefix="tokenpnl-decode")
+        self._decoders = Decoders(home.secret(), processes=processes)
 
     def start(self, on_loaded: OnLoaded | None = None) -> Self:
         """Begin to load what the journal holds and to take requests; return self.
@@ -94,7 +89,7 @@ class Collector:
             self._admit(len(body))
         except OverloadedError as error:
             return _failed(error)
-        return self._when_durable(len(body), self._decoders.submit(self._decoded, signal, body, content_type, encoding))
+        return self._when_durable(len(body), self._decoders.decode((signal, body, content_type, encoding)))
 
     def submit_rows(self, decoded: Decoded) -> "Future[Ack]":
         """Take rows that are decoded already, such as outcomes from the HTTP API."""
@@ -102,7 +97,7 @@ class Collector:
             self._admit(0)
         except OverloadedError as error:
             return _failed(error)
-        return self._when_durable(0, self._decoders.submit(_batched, decoded))
+        return self._when_durable(0, self._decoders.pack(decoded))
 
     def drain(self, timeout: float = 30.0) -> bool:
         """Return whether everything taken so far was acknowledged and loaded within `timeout` seconds."""
@@ -119,7 +114,7 @@ class Collector:
     def finish(self) -> None:
         """Refuse new requests, finish and load what was taken; the store stays open for its readers."""
         self.stop_taking()
-        self._decoders.shutdown()
+        self._decoders.close()
         if self._commit is not None:
             self._commit.close()
         if self._loader is not None:
@@ -164,13 +159,6 @@ class Collector:
             self._pending_bytes -= size
             self._room.notify_all()
 
-    def _decoded(self, signal: Signal, body: bytes, content_type: str, encoding: str) -> tuple[Batch, Ack]:
-        if encoding == "gzip":
-            body = limits.inflate(body)
-        elif encoding != "identity":
-            raise RefusedInputError(f"expected content-encoding gzip or identity, got {encoding!r}")
-        return _batched(decode(signal, body, content_type, secret=self._secret))
-
     def _when_durable(self, size: int, decoding: "Future[tuple[Batch, Ack]]") -> "Future[Ack]":
         answer: Future[Ack] = Future()
         answer.set_running_or_notify_cancel()  # a sender that hangs up must not disturb the others of its batch
@@ -199,10 +187,6 @@ class Collector:
             answer.set_result(result)
         else:
             answer.set_exception(result)
-
-
-def _batched(decoded: Decoded) -> tuple[Batch, Ack]:
-    return batch_of(decoded, time.time_ns()), Ack(decoded.refused, decoded.refusal_message)
 
 
 def _failed(error: Exception) -> "Future[Ack]":

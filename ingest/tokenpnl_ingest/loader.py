@@ -15,7 +15,7 @@ from tokenpnl_ingest.store import Store
 log = logging.getLogger(__name__)
 OnLoaded = Callable[[list[str]], None]
 # Few large loads: DuckDB's cost per transaction is that of a thousand rows.
-_PAUSE_SECONDS = 0.1
+_PAUSE_SECONDS = 0.4
 _PAYLOAD_BYTES = 8 * 1024 * 1024
 _TROUBLE_SECONDS = 1.0
 

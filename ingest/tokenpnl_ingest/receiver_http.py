@@ -12,8 +12,9 @@ from aiohttp import web
 from tokenpnl.errors import ConfigurationError, OverloadedError, RefusedInputError, TooLargeError
 from tokenpnl_ingest import api, limits
 from tokenpnl_ingest.answers import JSON, PROTOBUF, refusal, response
+from tokenpnl_ingest.batch import Ack
 from tokenpnl_ingest.bodies import BodyReader
-from tokenpnl_ingest.collector import Ack, Collector
+from tokenpnl_ingest.collector import Collector
 from tokenpnl_ingest.connections import GuardedConnection, GuardedConnections
 from tokenpnl_ingest.otlp import Signal
 

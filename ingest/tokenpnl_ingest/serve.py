@@ -50,7 +50,7 @@ def serving(
         ConfigurationError: an address is not loopback, or a port is taken.
     """
     with ExitStack() as stack:
-        collector = Collector(home)
+        collector = Collector(home, processes=True)
         stack.callback(collector.close)
         if bookkeeping is not None:
             on_loaded = stack.enter_context(bookkeeping(collector.store))
