@@ -112,9 +112,9 @@ class RateCard:
         version: source, version and hash of the prices; stored on every line item.
     """
 
-    slots: pl.DataFrame
-    rates: pl.DataFrame
-    keys: dict[tuple[str, str, str], int]
+    slots: pl.DataFrame = field(repr=False)
+    rates: pl.DataFrame = field(repr=False)
+    keys: dict[tuple[str, str, str], int] = field(repr=False)
     version: str
     snapshot: DataSnapshot = field(repr=False)
 

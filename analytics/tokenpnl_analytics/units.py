@@ -41,7 +41,7 @@ _CLUSTER_LEVELS = {"customer": "customer_id", "conversation": "session_id"}
 
 def usd_per_success(cost_usd: pl.Expr, successes: pl.Expr) -> pl.Expr:
     """Return cost over successes, Decimal with 12 places, half-even; NULL when nothing succeeded."""
-    return pl.when(successes > 0).then(cost_usd / successes)
+    return cost_usd / pl.when(successes > 0).then(successes)
 
 
 def cohort(

@@ -7,11 +7,16 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import settings
 
 from tokenpnl.schema import Table, Type
 from tokenpnl.tables import ATTEMPTS, CALLS, DUPLICATES, FEES, OUTCOMES, RUNS
 from tokenpnl_analytics.frames import schema_of
 from tokenpnl_analytics.ratecard import RateCard, default_rate_card
+
+# A law is about results; how long a busy machine takes for one example is not its subject.
+settings.register_profile("laws", deadline=None)
+settings.load_profile("laws")
 
 START = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 _PLAIN = {

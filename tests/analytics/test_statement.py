@@ -1,0 +1,120 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tokenpnl.model import CostCategory
+from tokenpnl_analytics.classify import classify
+from tokenpnl_analytics.memos import primary_costs
+from tokenpnl_analytics.prices import charge
+from tokenpnl_analytics.statement import cost_by_category, in_periods, line_item_sums, memo_lines, statement
+from tokenpnl_analytics.units import cohort
+
+OUT = {"output_text_tokens": 100_000}  # 1 USD on gpt-4o
+
+
+@pytest.fixture(scope="module")
+def books(rows, card):
+    def keep(attempts, runs, fees=()):
+        attempts, runs = rows.attempts(*attempts), rows.runs(*runs)
+        lines = charge(classify(attempts, runs), classify(rows.fees(*fees), runs), card)
+        return primary_costs(lines, attempts, card)
+
+    return keep
+
+
+def test_the_ladder_goes_from_list_to_effective_cost(books):
+    lines = books([OUT, OUT | {"billed": False}], [{"outcome": "success"}], [{"fee_usd": Decimal("0.5")}])
+    row = statement(lines).row(0, named=True)
+    assert (row["list_usd"], row["discount_usd"], row["effective_usd"]) == (Decimal("1.5"), 0, Decimal("1.5"))
+
+
+def test_the_categories_of_a_statement_sum_to_its_effective_cost(books):
+    attempts = [OUT, OUT | {"run_id": "r2"}, OUT | {"status": "timeout"}, OUT | {"run_id": None}]
+    row = statement(books(attempts, [{"outcome": "success"}, {"outcome": "failure"}])).row(0, named=True)
+    assert sum(row[f"{category}_usd"] for category in CostCategory) == row["effective_usd"] == Decimal(4)
+    assert row["without_result_usd"] == Decimal(2)
+
+
+def test_categories_come_in_the_order_of_the_rules(books):
+    attempts = [OUT | {"run_id": "r2"}, OUT, OUT | {"status": "timeout"}]
+    lines = books(attempts, [{"outcome": "success"}, {"outcome": "failure"}])
+    assert cost_by_category(lines)["cost_category"].to_list() == ["timeout", "failed_run", "productive"]
+
+
+def test_cache_savings_and_write_premium_are_memo_lines(books):
+    claude = {"provider": "anthropic", "model": "claude-sonnet-4-5"}
+    attempts = [claude | {"input_cache_read_tokens": 100_000}, claude | {"input_cache_write_5m_tokens": 40_000}]
+    row = memo_lines(books(attempts, [{}])).row(0, named=True)
+    assert row["cache_savings_usd"] == Decimal("0.27")  # 100,000 at 3.00 less 0.30 USD per million
+    assert row["cache_write_premium_usd"] == Decimal("0.03")  # 40,000 at 3.75 less 3.00
+    assert row["cache_net_usd"] == Decimal("0.24")
+
+
+def test_the_fallback_premium_is_what_was_paid_above_the_primary(books):
+    call = {"call_key": "c1"}
+    primary = call | {"model": "gpt-4o-mini", "status": "error", "superseded": True}
+    lines = books([primary, call | OUT | {"attempt_number": 2, "served_reason": "fallback"}], [{"outcome": "success"}])
+    assert memo_lines(lines)["fallback_premium_usd"].item() == Decimal("0.94")  # 10.00 less 0.60 USD per million
+
+
+def test_unpriced_usage_is_told_by_the_priced_share(books):
+    row = statement(books([OUT, OUT | {"model": "house-model"}], [{}])).row(0, named=True)
+    assert (row["effective_usd"], row["priced_share"]) == (Decimal(1), 0.5)
+
+
+def test_value_and_contribution_stand_beside_the_cost_of_run_dimensions(rows, books):
+    runs = [{"outcome": "success", "value_usd": Decimal(4), "cost_usd": Decimal(1), "outcome_at": rows.start}]
+    known = cohort(rows.runs(*runs), as_of=rows.start + timedelta(days=1))
+    row = statement(books([OUT], runs), ["workflow"], runs=known).row(0, named=True)
+    assert (row["value_usd"], row["contribution_usd"], row["usd_per_success"]) == (4, 3, 1)
+
+
+def test_contribution_is_withheld_below_95_percent_value_coverage(rows, books):
+    valued = {"outcome": "success", "value_usd": Decimal(4), "cost_usd": Decimal(1), "outcome_at": rows.start}
+    runs = [valued] * 18 + [valued | {"value_usd": None}]
+    known = cohort(rows.runs(*runs), as_of=rows.start + timedelta(days=1))
+    row = statement(books([OUT], runs), runs=known).row(0, named=True)
+    assert (row["value_coverage"], row["contribution_usd"]) == (18 / 19, None)
+
+
+def test_a_model_has_no_value_of_its_own(rows, books):
+    known = cohort(rows.runs({}), as_of=rows.start)
+    assert "value_usd" not in statement(books([OUT], [{}]), ["model"], runs=known).columns
+
+
+def test_sums_of_line_items_read_like_the_line_items(books):
+    attempts = [OUT, OUT | {"model": "gpt-4o-mini"}, OUT | {"run_id": "r2", "input_cache_read_tokens": 5}]
+    lines = books(attempts, [{"outcome": "success"}, {"outcome": "failure"}])
+    for by in ([], ["model"], ["workflow", "model"]):
+        assert statement(line_item_sums(lines, by), by).equals(statement(lines, by))
+
+
+def test_sums_without_a_primary_price_leave_the_fallback_premium_unknown(books):
+    sums = line_item_sums(books([OUT], [{}])).drop("primary_cost_usd", "fallback_cost_usd")
+    assert memo_lines(sums)["fallback_premium_usd"].to_list() == [None]
+
+
+def test_a_day_is_that_of_the_zone(books):
+    late = OUT | {"started_at": datetime(2026, 11, 1, 23, 30, tzinfo=UTC)}
+    lines = books([late], [{}])
+    days = {zone: in_periods(lines, "day", zone)["period"].item().date().day for zone in ("UTC", "Europe/Berlin")}
+    assert days == {"UTC": 1, "Europe/Berlin": 2}
+
+
+def test_an_unknown_grain_is_refused(books):
+    with pytest.raises(ValueError, match="hour, day, week, month"):
+        in_periods(books([OUT], [{}]), "year")
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=10), st.sampled_from(["hour", "day", "week", "month"]))
+def test_periods_add_up_to_the_whole_in_every_zone(books, rows, minutes, grain):
+    attempts = [OUT | {"started_at": rows.start + timedelta(minutes=m)} for m in minutes]
+    lines = books(attempts, [{"outcome": "success"}])
+    for zone in ("UTC", "Asia/Kolkata", "America/New_York"):
+        by_period = statement(in_periods(lines, grain, zone), ["period"])
+        assert by_period["effective_usd"].sum() == lines.select(pl.col("cost_usd").sum()).item()
