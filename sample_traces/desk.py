@@ -7,7 +7,7 @@ down about it is written by `tokenpnl`, as in any instrumented program.
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -119,7 +119,15 @@ class Desk:
 
     # --- work
 
-    def ask(self, step: str, call: Call, plan: Iterable[Try]) -> Try | None:
+    def ask(
+        self,
+        step: str,
+        call: Call,
+        plan: Iterable[Try],
+        *,
+        kind: str = "llm",
+        attributes: Mapping[str, int] | None = None,
+    ) -> Try | None:
         """Make one call with all its attempts; return the one that answered, or None when all failed."""
         planned = list(plan)
         reserve = [made for made in planned if made.reason == "fallback"]
@@ -131,7 +139,7 @@ class Desk:
             escalation=[made.model.name for made in stronger],
             retry_on=(ProviderError,),
         )
-        with tokenpnl.step(step, kind="llm"):
+        with tokenpnl.step(step, kind, attributes=attributes):
             try:
                 for attempt, made in zip(attempts, planned, strict=False):
                     if attempt.number > 1:
@@ -249,13 +257,6 @@ class Desk:
     def agent(self, name: str) -> Iterator[None]:
         """Let an agent work."""
         with tokenpnl.step(name, kind="agent"):
-            yield
-
-    @contextmanager
-    def guardrail(self, name: str, *, citations: int, valid: int) -> Iterator[None]:
-        """Check an answer before it leaves."""
-        with tokenpnl.step(name, kind="guardrail") as step:
-            step.set(semconv.CITATIONS_TOTAL, citations).set(semconv.CITATIONS_VALID, valid)
             yield
 
     def judge(self, step: str, model: Model, prompt: str, *, input_tokens: int) -> None:

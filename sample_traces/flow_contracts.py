@@ -7,6 +7,7 @@ from typing import Final
 
 from desk import Call, Desk, Verdict
 from market import GPT_LARGE, MISTRAL_SMALL, OPUS, SONNET, Fate, Trouble, Try, tries
+from tokenpnl import semconv
 from world import Job
 
 VALUES: Final = {"nda": Decimal(45), "lease": Decimal(95), "msa": Decimal(180)}
@@ -28,9 +29,7 @@ def contract_review(desk: Desk, job: Job) -> list[Verdict]:
     if served.reason == "escalation" or job.feature != "nda":
         with desk.agent("clause_reviewer"):
             _review(desk, job, length)
-    citations = desk.count(7, 14)
-    with desk.guardrail("verify_citations", citations=citations, valid=citations - (1 if desk.chance(0.2) else 0)):
-        desk.ask("verify_citations", _verification(desk, job), tries(desk.rng, GPT_LARGE))
+    _verify(desk, job)
     memo = _write_memo(desk, job, length)
     if memo is None:
         return [Verdict(status="failure", source="program", reason="memo_invalid")]
@@ -82,8 +81,10 @@ def _turn(desk: Desk, job: Job, clause: str, context: int) -> Call:
     )
 
 
-def _verification(desk: Desk, job: Job) -> Call:
-    return Call(
+def _verify(desk: Desk, job: Job) -> None:
+    citations = desk.count(7, 14)
+    valid = max(0, citations - (1 if desk.chance(0.2) else 0))
+    call = Call(
         prompt=f"citations:{job.number}",
         answer=f"verified:{job.number}",
         input_tokens=desk.about(5200),
@@ -91,6 +92,8 @@ def _verification(desk: Desk, job: Job) -> Call:
         reasoning_tokens=desk.about(350, spread=0.4),
         schema="citations.v2",
     )
+    checked = {semconv.CITATIONS_TOTAL: citations, semconv.CITATIONS_VALID: valid}
+    desk.ask("verify_citations", call, tries(desk.rng, GPT_LARGE), kind="guardrail", attributes=checked)
 
 
 def _write_memo(desk: Desk, job: Job, length: int) -> Try | None:
