@@ -55,7 +55,7 @@ values = st.recursive(
 attribute_sets = st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=20), values, max_size=8)
 
 
-def any_value(value: Any) -> dict[str, Any]:
+def any_value(value: Any) -> dict[str, Any]:  # noqa: PLR0911 - one return for each kind of AnyValue
     match value:
         case None:
             return {}
