@@ -93,7 +93,9 @@ def wire_attempts(units: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit(AttemptSource.GATEWAY.value))
         .otherwise(pl.lit(AttemptSource.SPAN.value)),
     )
-    earlier = [_requests_before(main, requests, last), _reported_before(main)]
+    earlier = [_reported_before(main)]
+    if requests.height > last.height:
+        earlier.append(_requests_before(main, requests, last))
     columns = [name for name in main.columns if name not in {"_http_status", "_last_start", "_http", "_n"}]
     every = pl.concat([main.select(columns), *(frame.select(columns) for frame in earlier)])
     return _judged(every)
@@ -147,6 +149,8 @@ def _requests_before(main: pl.DataFrame, requests: pl.DataFrame, last: pl.DataFr
 def _reported_before(main: pl.DataFrame) -> pl.DataFrame:
     covers = pl.col("attempts_reported").fill_null(1)
     hidden = main.filter((covers > 1) & pl.col("attempt_number").is_null() & (pl.col("_n").fill_null(1) < 2))
+    if hidden.is_empty():
+        return hidden
     subs = pl.int_ranges(1 - covers.clip(upper_bound=100), 0)
     return (
         hidden.with_columns(_blank(main))

@@ -160,8 +160,11 @@ def calls_of(attempts: pl.DataFrame, hits: pl.DataFrame) -> pl.DataFrame:
             cache_avoided_output_tokens=pl.lit(None, pl.Int64),
         )
     )
+    # A call that was answered by the cache and yet attempted is one of each.
+    own = pl.concat_str("trace_id", pl.lit(":"), "span_id")
+    free = ~pl.col("call_id").is_in(asked["call_key"].implode()) & pl.col("call_id").is_first_distinct()
     answered = hits.with_columns(
-        call_key=pl.coalesce("call_id", pl.concat_str("trace_id", pl.lit(":"), "span_id")),
+        call_key=pl.when(free.fill_null(value=False)).then("call_id").otherwise(own),
         n_attempts=pl.lit(0, pl.UInt32),
         failed=pl.lit(value=False),
         cached=pl.lit(value=True),

@@ -37,7 +37,7 @@ def standing(trees: Forest) -> Standing:
     of the span that it lies in only says where it belongs.
     """
     workflow = trees.mask((pl.col("operation") == Operation.WORKFLOW.value) & (pl.col("signal") == "span"))
-    enclosing = trees.inherited(trees.parent[: trees.size], "run_id").alias("enclosing")
+    enclosing = trees.inherited(trees.parent[: trees.size], "run_id")["run_id"]
     identified = trees.mask(pl.col("run_id").is_not_null() & pl.col("run_id").ne_missing(enclosing))
     inside = trees.above(workflow | identified)[: trees.size] != trees.size
     marked = identified | (workflow & ~inside)
@@ -65,18 +65,17 @@ def places(trees: Forest, stands: Standing, rows: Rows) -> pl.DataFrame:
     step = trees.at(stands.step[rows], "step_name", "step_kind", "tool_name", "workflow_name", "name", "operation")
     own = trees.at(rows, "name", "operation", "request_model", "response_model")
     root = trees.at(stands.root[rows], "parent_span_id", "signal")
-    agent = trees.inherited(rows, "agent_name")
+    told = trees.inherited(rows, "agent_name", *OWNERS)
     named = step.select(
         step=pl.coalesce("step_name", "tool_name", "workflow_name", "name"),
         judging=(pl.col("operation").is_in(_JUDGING) | pl.col("step_kind").is_in(_JUDGING_KINDS)).fill_null(
             value=False
         ),
     )
-    frame = pl.DataFrame({"row": rows, "agent_name": agent, "_own": _without_model(own)}).with_columns(
+    frame = told.with_columns(row=pl.Series(rows), _own=_without_model(own)).with_columns(
         judging=named["judging"],
         step=named["step"],
         orphan=root.select(pl.col("parent_span_id").is_not_null() & (pl.col("signal") == "span"))["parent_span_id"],
-        **{name: trees.inherited(rows, name) for name in OWNERS},
     )
     return frame.with_columns(step=pl.coalesce("step", "agent_name", "_own")).drop("_own")
 

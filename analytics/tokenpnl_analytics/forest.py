@@ -56,13 +56,17 @@ class Forest:
 
     def at(self, rows: Rows, *columns: str) -> pl.DataFrame:
         """Return the columns at the given rows, NULL where a row is `size`."""
-        index = pl.Series(rows, dtype=pl.Int64)
-        index = index.set(index == self.size, None)
-        return self.spans.select(pl.col(columns).gather(index))
+        return self.spans.select(pl.col(columns).gather(self._index(rows)))
 
-    def inherited(self, rows: Rows, column: str) -> pl.Series:
-        """Return for the given rows the column's nearest known value, their own or an ancestor's."""
-        return self.at(self.nearest(self.mask(pl.col(column).is_not_null()))[rows], column)[column]
+    def inherited(self, rows: Rows, *columns: str) -> pl.DataFrame:
+        """Return for the given rows each column's nearest known value, their own or an ancestor's."""
+        known = self.spans.select(pl.col(columns).is_not_null())
+        found = {name: self._index(self.nearest(known[name].to_numpy())[rows]) for name in columns}
+        return self.spans.select(pl.col(name).gather(index) for name, index in found.items())
+
+    def _index(self, rows: Rows) -> pl.Series:
+        index = pl.Series(rows, dtype=pl.Int64)
+        return index.set(index == self.size, None) if (rows == self.size).any() else index
 
 
 def forest(spans: pl.DataFrame) -> Forest:

@@ -3,7 +3,7 @@
 import polars as pl
 
 from tokenpnl.model import Flag
-from tokenpnl_analytics.flags import tidy, with_flags
+from tokenpnl_analytics.flags import with_flags
 from tokenpnl_analytics.usage import REPORTED_COLUMNS, SPLIT_COLUMNS, has_usage
 
 _INPUT_DETAILS = [name for name in REPORTED_COLUMNS if "cache" in name or name.startswith("input_")][1:]
@@ -82,4 +82,4 @@ def _union(rich: pl.DataFrame) -> pl.DataFrame:
             *(pl.any_horizontal(name, f"{name}_2") for name in _ANY),
             flags=pl.concat_str("flags", "flags_2", separator=",", ignore_nulls=True),
         ).select(base.columns)
-    return tidy(base)
+    return base

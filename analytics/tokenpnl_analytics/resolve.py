@@ -17,7 +17,7 @@ from tokenpnl_analytics.bill import MODEL_OPERATIONS, Bearers, bearers
 from tokenpnl_analytics.calls import calls_of, in_order, with_calls
 from tokenpnl_analytics.context import OWNERS, Standing, places, standing
 from tokenpnl_analytics.duplicates import members
-from tokenpnl_analytics.flags import with_flags
+from tokenpnl_analytics.flags import tidy, with_flags
 from tokenpnl_analytics.forest import Forest, Rows, forest
 from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.loops import repeated
@@ -56,24 +56,21 @@ def resolve(spans: pl.DataFrame) -> Resolution:
     trees = forest(spans.drop(_UNREAD, strict=False))
     stands, roles = standing(trees), bearers(trees)
     everyone = np.arange(trees.size)
-    records = members(trees, roles, trees.inherited(everyone, "session_id"))
+    records = members(trees, roles, trees.inherited(everyone, "session_id")["session_id"])
     records = records.with_columns(placed=pl.Series(stands.run[records["row"].to_numpy()] != trees.size))
     units = merged(records)
     gap = gaps(trees, roles, records, units)
     units = _filled(trees, units, gap)
     hit = pl.col("cache_hit").fill_null(value=False)
-    asked, hits = (
-        with_calls(ended(_below(trees, roles, units.filter(~hit)))),
-        units.filter(hit).with_columns(home="row"),
-    )
-    book = run_book(trees, stands, pl.concat([asked["home"], hits["home"]]).to_numpy())
-    asked = _placed(trees, stands, book, asked)
-    attempts = in_order(wire_attempts(asked, _requests(trees, roles, records)))
-    calls = calls_of(attempts, _placed(trees, stands, book, hits))
+    asked = with_calls(ended(_below(trees, roles, units.filter(~hit))))
+    book = run_book(trees, stands, np.append(asked["home"].to_numpy(), units.filter(hit)["row"].to_numpy()))
+    attempts = in_order(wire_attempts(_placed(trees, stands, book, asked), _requests(trees, roles, records)))
+    hits = _placed(trees, stands, book, units.filter(hit).with_columns(home="row"))
+    calls = calls_of(attempts, hits)
     calls = calls.with_columns(looped=repeated(calls, subject=["prompt_hash", "model"]))
     attempts = attempts.join(calls.select("tenant", "call_key", "looped"), on=["tenant", "call_key"], how="left")
-    attempts = conform(attempts.sort("started_at", "tenant", "attempt_id"), ATTEMPTS)
-    calls = conform(calls, CALLS)
+    attempts = conform(tidy(attempts).sort("started_at", "tenant", "attempt_id"), ATTEMPTS)
+    calls = conform(tidy(calls), CALLS)
     return Resolution(
         attempts=attempts,
         calls=calls,
@@ -194,7 +191,7 @@ def _fees(trees: Forest, stands: Standing, book: RunBook) -> pl.DataFrame:
     frame = frame.with_columns(pl.coalesce("tool_name", "name").alias("tool_name"))
     frame = frame.with_columns(looped=repeated(frame, subject=["tool_name", "arguments_hash"]))
     frame = frame.filter(pl.col("fee_usd").is_not_null()).sort("started_at", "tenant", "trace_id", "span_id")
-    return conform(with_flags(frame, {Flag.ORPHAN: pl.col("orphan")}), FEES)
+    return conform(tidy(with_flags(frame, {Flag.ORPHAN: pl.col("orphan")})), FEES)
 
 
 def _duplicates(trees: Forest, roles: Bearers, records: pl.DataFrame, units: pl.DataFrame, gap: Gaps) -> pl.DataFrame:

@@ -8,7 +8,7 @@ import polars as pl
 
 from tokenpnl.model import Flag, UsageKind
 from tokenpnl.tables import KIND_COLUMNS, REPORTED_USAGE
-from tokenpnl_analytics.flags import with_flags
+from tokenpnl_analytics.flags import tidy, with_flags
 
 REPORTED_COLUMNS = tuple(column.name for column in REPORTED_USAGE)
 KIND_NAMES = tuple(column.name for column in KIND_COLUMNS)
@@ -133,7 +133,7 @@ def _with_output(frame: pl.DataFrame) -> pl.DataFrame:
         Flag.REASONING_UNKNOWN: (pl.col("_total") > 0) & pl.col("_reasoning").is_null(),
         Flag.USAGE_IMPLAUSIBLE: known & ~pl.col("_fits"),
     }
-    return with_flags(frame, flags).drop("_reasoning", "_total", "_fits")
+    return tidy(with_flags(frame, flags).drop("_reasoning", "_total", "_fits"))
 
 
 assert set(KIND_NAMES) == {kind.column for kind in UsageKind}
