@@ -20,7 +20,7 @@ _EXIT_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How one signal leaves: its exporter (`otlp`, `console`, an entry point, or `none`), protocol and endpoint.
+    """How one signal leaves: its exporter (`otlp`, `console` or an entry point), protocol and endpoint.
 
     `endpoint` None means that the exporter reads it from the OTEL_EXPORTER_OTLP_* variables itself.
     """
@@ -68,8 +68,8 @@ def _address(signal: str, protocol: str, endpoint: str | None) -> str | None:
     return endpoint.rstrip("/") + _PATHS[signal]
 
 
-def route(signal: str, endpoint: str | None = None) -> Route:
-    """Return how a signal leaves this process.
+def routes(signal: str, endpoint: str | None = None) -> list[Route]:
+    """Return the ways by which a signal leaves this process: one per exporter of OTEL_TRACES_EXPORTER or the like.
 
     Args:
         signal: `traces` or `logs`.
@@ -78,17 +78,15 @@ def route(signal: str, endpoint: str | None = None) -> Route:
     Raises:
         ConfigurationError: for an unknown protocol.
     """
-    exporter = os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").split(",")[0].strip().lower() or "otlp"
-    if endpoint is not None and exporter == "none":
-        exporter = "otlp"
+    wanted = os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").lower().split(",")
+    exporters = [name.strip() for name in wanted if name.strip()] or ["otlp"]
     protocol = _protocol(signal, endpoint)
-    return Route(exporter, protocol, _address(signal, protocol, endpoint))
+    address = _address(signal, protocol, endpoint)
+    return [Route(name, protocol, address) for name in exporters if name != "none"]
 
 
 def span_exporter(way: Route) -> Any:
-    """Return the span exporter of a route, or None for `none`."""
-    if way.exporter == "none":
-        return None
+    """Return the span exporter of a route."""
     if way.exporter == "console":
         from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
@@ -105,9 +103,7 @@ def span_exporter(way: Route) -> Any:
 
 
 def log_exporter(way: Route) -> Any:
-    """Return the log exporter of a route, or None for `none`."""
-    if way.exporter == "none":
-        return None
+    """Return the log exporter of a route."""
     if way.exporter == "console":
         from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter
 

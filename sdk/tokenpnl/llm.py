@@ -88,7 +88,8 @@ class Call(Handle):
         """Return the stream, listened to: chunks pass through unchanged, usage and the first chunk's time are read.
 
         The span stays open past its block when the stream is handed out of it unread; it ends when the stream does.
-        A stream that is closed or dropped before its end counts as cancelled.
+        A stream that is closed or dropped before its end counts as cancelled. Where a helper of the client reads the
+        stream itself (Anthropic's `text_stream`), `record` its final message beside.
 
         Args:
             source: the client's iterable or asynchronous iterable, also a context manager.

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from opentelemetry import context, trace
 
-from tokenpnl.export import Route, at_exit, goes_there_already, log_exporter, route, span_exporter
+from tokenpnl.export import Route, at_exit, goes_there_already, log_exporter, routes, span_exporter
 from tokenpnl.guard import Shield, guarded, log
 from tokenpnl.instrumentors import Instrumentation, instrument_clients
 from tokenpnl.state import state
@@ -54,27 +54,27 @@ def _own_provider(resource: Any) -> Any:
     return provider
 
 
-def _add_span_processors(provider: Any, way: Route) -> None:
+def _add_span_processors(provider: Any, ways: Sequence[Route]) -> None:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     from tokenpnl.stamps import StampingProcessor
 
     provider.add_span_processor(StampingProcessor())
-    exporter = span_exporter(way)
-    if exporter is not None and not goes_there_already(provider, exporter):
+    for exporter in map(span_exporter, ways):
+        if goes_there_already(provider, exporter):
+            continue
         processor = BatchSpanProcessor(exporter)
         provider.add_span_processor(processor)
         at_exit.add(processor)
 
 
-def _logger_provider(resource: Any, way: Route) -> Any:
+def _logger_provider(resource: Any, ways: Sequence[Route]) -> Any:
     """Return a provider for outcomes alone: the host's own logs are none of our business."""
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 
     provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
-    exporter = log_exporter(way)
-    if exporter is not None:
+    for exporter in map(log_exporter, ways):
         processor = BatchLogRecordProcessor(exporter)
         provider.add_log_record_processor(processor)
         at_exit.add(processor)
@@ -129,20 +129,26 @@ def init(
             state.provider = target
             return _remember(_setups[target])
         status = "attached"
-        way = route("traces", endpoint)
+        ways = routes("traces", endpoint)
         if not _is_sdk(target):
             target, status = _own_provider(_resource(service, environment, release)), "made"
-        _add_span_processors(target, way)
+        _add_span_processors(target, ways)
         state.provider = target
         with Shield("set up the sending of later outcomes"):
-            state.logger_provider = _logger_provider(target.resource, route("logs", endpoint))
+            state.logger_provider = _logger_provider(target.resource, routes("logs", endpoint))
         chosen: tuple[Instrumentation, ...] = ()
         with Shield("switch on instrumentations"):
             chosen = instrument_clients(target, instrument)
         sampler = target.sampler.get_description()
         if "Ratio" in sampler:
             log.warning("traces are sampled (%s): cost becomes an estimate", sampler)
-        setup = Setup(status, way.protocol, way.shown, chosen, sampler)
+        setup = Setup(
+            status,
+            protocol=ways[0].protocol if ways else "",
+            endpoint=ways[0].shown if ways else "",
+            instrumentations=chosen,
+            sampler=sampler,
+        )
         _setups[target] = setup
         return _remember(setup)
 

@@ -126,8 +126,12 @@ class StreamTap:
             self._source = self._source.__enter__()
         return self
 
+    def _left(self, error: BaseException | None) -> None:
+        """Hear that the stream's block ended; one that was never iterated here was read by a helper of its own."""
+        self._ended(error, complete=error is None and self._iterator is None)
+
     def __exit__(self, *raised: object) -> Any:
-        self._ended(cast("BaseException | None", raised[1]), complete=False)
+        self._left(cast("BaseException | None", raised[1]))
         return self._source.__exit__(*raised) if hasattr(self._source, "__exit__") else None
 
     async def __aenter__(self) -> Self:
@@ -136,7 +140,7 @@ class StreamTap:
         return self
 
     async def __aexit__(self, *raised: object) -> Any:
-        self._ended(cast("BaseException | None", raised[1]), complete=False)
+        self._left(cast("BaseException | None", raised[1]))
         return await self._source.__aexit__(*raised) if hasattr(self._source, "__aexit__") else None
 
     def close(self) -> Any:

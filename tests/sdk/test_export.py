@@ -1,4 +1,5 @@
 import pytest
+from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as GrpcLogExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpanExporter
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -7,7 +8,13 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 
 from tokenpnl.errors import ConfigurationError
-from tokenpnl.export import AtExit, Route, goes_there_already, log_exporter, route, span_exporter
+from tokenpnl.export import AtExit, Route, goes_there_already, log_exporter, routes, span_exporter
+
+
+def route(signal: str, endpoint: str | None = None) -> Route:
+    """Return the one way of a signal."""
+    (way,) = routes(signal, endpoint)
+    return way
 
 
 @pytest.fixture(autouse=True)
@@ -70,15 +77,19 @@ def test_an_unknown_protocol_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
         route("traces")
 
 
-@pytest.mark.parametrize(
-    ("name", "traces", "logs"),
-    [("none", type(None), type(None)), ("console", ConsoleSpanExporter, ConsoleLogRecordExporter)],
-)
-def test_the_exporter_variables_count(monkeypatch: pytest.MonkeyPatch, name: str, traces: type, logs: type) -> None:
-    monkeypatch.setenv("OTEL_TRACES_EXPORTER", name)
-    monkeypatch.setenv("OTEL_LOGS_EXPORTER", name)
-    assert isinstance(span_exporter(route("traces")), traces)
-    assert isinstance(log_exporter(route("logs")), logs)
+def test_the_exporter_variables_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
+    monkeypatch.setenv("OTEL_LOGS_EXPORTER", "console")
+    assert routes("traces") == []
+    assert isinstance(log_exporter(route("logs")), ConsoleLogRecordExporter)
+
+
+def test_several_exporters_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp, console")
+    otlp, console = (span_exporter(way) for way in routes("traces"))
+    assert isinstance(otlp, OTLPSpanExporter)
+    assert isinstance(console, ConsoleSpanExporter)
+    otlp.shutdown()
 
 
 def test_an_exporter_of_an_entry_point_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,6 +112,9 @@ def test_grpc_and_http_exporters_are_made_for_their_protocols() -> None:
     assert isinstance(http, OTLPLogExporter)
     grpc.shutdown()
     http.shutdown()
+    logs = log_exporter(Route("otlp", "grpc", "http://127.0.0.1:1"))
+    assert isinstance(logs, GrpcLogExporter)
+    logs.shutdown()
 
 
 def test_a_second_send_to_the_same_address_is_seen() -> None:

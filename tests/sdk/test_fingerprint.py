@@ -1,3 +1,5 @@
+from types import MappingProxyType
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +60,9 @@ def test_a_chat_that_goes_on_keeps_the_blocks_before() -> None:
 
 def test_a_huge_prompt_has_a_bounded_number_of_blocks() -> None:
     assert len(chained_blocks("x" * 1_000_000)) == 512
+
+
+def test_bytes_and_foreign_containers_have_fingerprints_of_their_content() -> None:
+    assert fingerprint({"image": b"one"}) != fingerprint({"image": b"two"})
+    assert fingerprint({"k": MappingProxyType({"a": 1})}) == fingerprint({"k": {"a": 1}})
+    assert fingerprint({"k": (n for n in (1, 2))}) == fingerprint({"k": [1, 2]})

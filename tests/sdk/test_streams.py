@@ -225,3 +225,10 @@ def test_a_tap_is_a_context_manager_also_when_the_stream_is_not() -> None:
     with tap as stream:
         assert list(stream) == [1]
     assert ends == [(None, True)]
+
+
+def test_a_stream_that_its_own_helper_read_is_not_cancelled() -> None:
+    tap, _, ends = tapped(Managed())
+    with tap as stream:
+        assert list(stream._source) == [1, 2]
+    assert ends == [(None, True)]
