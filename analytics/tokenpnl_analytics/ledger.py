@@ -8,7 +8,7 @@ together with the mark that says how far the books go. Killed at any moment, the
 
 import logging
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 
 import polars as pl
@@ -33,10 +33,10 @@ class Bookkeeper:
 
     Args:
         store: whose loader is somebody else's; this writes derived tables only.
-        card: dated prices.
+        card: gives the dated prices; asked for only when there is something to book.
     """
 
-    def __init__(self, store: Store, card: RateCard) -> None:
+    def __init__(self, store: Store, card: Callable[[], RateCard]) -> None:
         self._store = store
         self._card = card
         self._wake = threading.Event()
@@ -92,7 +92,7 @@ class Bookkeeper:
         """Rebuild the components of the touched traces; `upto` moves the mark, None leaves it."""
         spans, links = self._component(touched)
         traces = sorted({*touched, *spans["trace_id"].unique().to_list()})
-        books = keep_books(spans, self._outcomes(spans), self._card)
+        books = keep_books(spans, self._outcomes(spans), self._card())
         tables = {**_derived(books), LINKS.name: links}
         if upto is not None:
             mark = pl.DataFrame({"batch_no": [upto], "booked_at": [datetime.now(UTC)]})

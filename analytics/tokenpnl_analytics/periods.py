@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from tokenpnl.errors import ConfigurationError
 
+STALE_AFTER = timedelta(hours=48)
 FORMS = "all, today, yesterday, mtd, last-month, last-7d, last-24h, 2026-10, 2026-10-05, 2026-10-01..2026-10-31"
 
 
@@ -84,3 +85,11 @@ def _span_of(part: str, text: str, midnight: datetime) -> tuple[datetime, dateti
     except ValueError as error:
         raise ConfigurationError(f"the period {text!r} names no real date: {error}; write one of {FORMS}") from error
     raise ConfigurationError(f"the period {text!r} is not understood; write one of {FORMS}")
+
+
+def reading_moment(newest_at: datetime | None, *, now: datetime) -> datetime:
+    """Return the moment that periods and unit costs count from: `now`, or the newest fact when that is stale.
+
+    Old captures and the samples would else look empty, and all their runs unresolved.
+    """
+    return newest_at if newest_at is not None and now - newest_at > STALE_AFTER else now

@@ -24,7 +24,7 @@ def bookkeeping(store: Store) -> Iterator[OnLoaded]:
     from tokenpnl_analytics.ledger import Bookkeeper
     from tokenpnl_analytics.ratecard import default_rate_card
 
-    keeper = Bookkeeper(store, default_rate_card()).start()
+    keeper = Bookkeeper(store, default_rate_card).start()
     try:
         yield keeper.wake
     finally:

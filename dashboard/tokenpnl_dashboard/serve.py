@@ -12,6 +12,7 @@ from tokenpnl_dashboard.supervise import Child, python_module
 from tokenpnl_ingest.home import Home, Running, running_collector
 
 LOOPBACK = "127.0.0.1"
+GRPC_PORT, HTTP_PORT, DASHBOARD_PORT = 4317, 4318, 8501
 READY_WITHIN_S = 60.0
 
 
@@ -19,9 +20,9 @@ READY_WITHIN_S = 60.0
 class Ports:
     """Where to listen on loopback; 0 takes a free port. `dashboard` None serves no pages."""
 
-    grpc: int = 4317
-    http: int = 4318
-    dashboard: int | None = 8501
+    grpc: int = GRPC_PORT
+    http: int = HTTP_PORT
+    dashboard: int | None = DASHBOARD_PORT
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,8 @@ def _sender(home: "Home") -> Iterator[Send]:
 @contextmanager
 def _in_process(home: "Home") -> Iterator[Send]:
     from tokenpnl_dashboard.collect import bookkeeping
-    from tokenpnl_ingest.collector import Ack, Collector
+    from tokenpnl_ingest.batch import Ack
+    from tokenpnl_ingest.collector import Collector
 
     def result(ack: "Future[Ack]") -> "Future[tuple[int, str]]":
         answer: Future[tuple[int, str]] = Future()

@@ -1,0 +1,62 @@
+"""`tokenpnl demo`: the synthetic sample traces, loaded, reported and served."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tokenpnl_dashboard.cli import OK
+
+if TYPE_CHECKING:
+    from tokenpnl_ingest.home import Home
+
+SAMPLES = Path(__file__).parents[3] / "sample_traces"
+
+
+@click.command("demo")
+@click.option("--home", type=click.Path(path_type=Path, file_okay=False), default=Path(".demo"), show_default=True,
+              help="Folder of the demo's store.")  # fmt: skip
+@click.option("--samples", type=click.Path(path_type=Path, exists=True, file_okay=False), default=SAMPLES,
+              help="Folder of the sample traces.")  # fmt: skip
+@click.option("--no-serve", is_flag=True, help="Load and report only.")
+def command(home: Path, samples: Path, *, no_serve: bool) -> int:
+    """Load the sample traces (synthetic), print their P&L by workflow, and serve them until Ctrl-C."""
+    from tokenpnl.errors import ConfigurationError
+    from tokenpnl_dashboard.commands.ingest import load_files
+    from tokenpnl_ingest.home import Home
+
+    files = tuple(sorted(samples.glob("*.otlp.jsonl.gz")))
+    if not files:
+        raise ConfigurationError(f"no *.otlp.jsonl.gz in {samples}; write them with `python sample_traces/make.py`")
+    demo = Home.at(home)
+    click.echo(f"loading {len(files)} files of synthetic traces into {demo.path}", err=True)
+    load_files(demo, files)
+    _print_report(demo)
+    return OK if no_serve else _serve(demo)
+
+
+def _print_report(home: "Home") -> None:
+    from datetime import UTC, datetime
+
+    from tokenpnl_analytics.periods import parse_period, reading_moment
+    from tokenpnl_dashboard.book import open_book
+    from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_dashboard.reports import Asked, lines_down, pnl, units
+
+    with open_book(home) as book:
+        now = reading_moment(book.version().newest_at, now=datetime.now(UTC))
+        asked = Asked(parse_period("last-30d", now=now), now, "workflow", "UTC")
+        for title, report in (("P&L of the last 30 days in USD, synthetic", pnl), ("Cost per success", units)):
+            print_frame(lines_down(report(book, asked), "workflow"), "table", title=title)
+
+
+def _serve(home: "Home") -> int:
+    from tokenpnl_dashboard.commands.serve import serve_until_signal
+    from tokenpnl_dashboard.serve import DASHBOARD_PORT, GRPC_PORT, HTTP_PORT, Ports, taken
+
+    def free(port: int) -> int:
+        # A demo should not fail because something else uses a usual port.
+        return 0 if taken(port) else port
+
+    ports = Ports(free(GRPC_PORT), free(HTTP_PORT), free(DASHBOARD_PORT))
+    return serve_until_signal(home, ports, as_json=False)

@@ -1,0 +1,88 @@
+"""`tokenpnl report`: the numbers of the dashboard, on the command line."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tokenpnl_dashboard.cli import OK
+from tokenpnl_dashboard.commands.options import HOME, formats
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from tokenpnl_dashboard.reports import Asked
+
+DIMENSIONS = {
+    "workflow": "workflow",
+    "customer": "customer_id",
+    "feature": "feature",
+    "release": "release",
+    "environment": "environment",
+    "step": "step",
+    "model": "model",
+    "provider": "provider",
+    "day": "day",
+    "week": "week",
+    "month": "month",
+}
+
+
+@click.command("report")
+@click.argument("what", type=click.Choice(["pnl", "usage", "units", "summary"]))
+@click.option("--by", type=click.Choice(list(DIMENSIONS)), help="One row or column for each value of this.")
+@click.option(
+    "--period", default="all", show_default=True, help="Such as 2026-10, last-30d, mtd, 2026-10-01..2026-10-15."
+)
+@click.option("--zone", default="UTC", show_default=True, help="Time zone of days and months.")
+@click.option("--as-of", help="ISO time to read at.  [default: now, or the newest data when they are old]")
+@click.option("--runs", is_flag=True, help="With summary: add every run.")
+@HOME
+@formats
+def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
+    """Print the P&L statement, usage by kind, cost per successful outcome, or the whole summary.
+
+    pnl is the cost ladder, every category and the memo lines; usage is tokens and cost by kind; units is cost per
+    success of production runs, settled, to date and expected; summary is one JSON document with the agreed keys.
+    """
+    from tokenpnl_dashboard import reports
+    from tokenpnl_dashboard.book import open_book
+    from tokenpnl_dashboard.output import print_json
+    from tokenpnl_ingest.home import Home
+
+    with open_book(Home.at(home)) as book:
+        question = _question(book.version().newest_at, asked)
+        if what == "summary":
+            print_json(reports.summary_of(book, question, runs=asked["runs"]))
+            return OK
+        frame = {"pnl": reports.pnl, "usage": reports.usage, "units": reports.units}[what](book, question)
+    _print(what, frame, form, question)
+    return OK
+
+
+def _question(newest_at: datetime | None, asked: dict[str, Any]) -> "Asked":
+    from tokenpnl.errors import ConfigurationError
+    from tokenpnl_analytics.periods import parse_period, reading_moment
+    from tokenpnl_dashboard.reports import Asked
+
+    now = reading_moment(newest_at, now=datetime.now(UTC))
+    if asked["as_of"]:
+        try:
+            now = datetime.fromisoformat(asked["as_of"])
+        except ValueError as error:
+            raise ConfigurationError(f"--as-of {asked['as_of']!r} is no ISO time: {error}") from error
+        now = now if now.tzinfo else now.replace(tzinfo=UTC)
+    period = parse_period(asked["period"], now=now, zone=asked["zone"])
+    by = DIMENSIONS[asked["by"]] if asked["by"] else None
+    return Asked(period=period, as_of=now, by=by, zone=asked["zone"])
+
+
+def _print(what: str, frame: "pl.DataFrame", form: str, question: "Asked") -> None:
+    from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_dashboard.reports import lines_down
+
+    if what != "usage" and form in ("table", "md"):
+        frame = lines_down(frame, question.by or ("workflow" if what == "units" else None))
+    title = f"{what}, {question.period.label}, as of {question.as_of:%Y-%m-%d %H:%M} UTC"
+    print_frame(frame, form, title=title)

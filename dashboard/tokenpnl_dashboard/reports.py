@@ -1,0 +1,143 @@
+"""The reports of the command line: the same analytics as the pages, asked of a book."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from tokenpnl.errors import ConfigurationError
+from tokenpnl.tables import ATTEMPTS, CALLS, DUPLICATES, FEES, LINE_ITEMS, RUNS
+from tokenpnl_analytics.books import Books
+from tokenpnl_analytics.frames import conform
+from tokenpnl_analytics.periods import Period
+from tokenpnl_analytics.statement import GRAINS, in_periods, statement
+from tokenpnl_analytics.summary import summary
+from tokenpnl_analytics.units import RUN_DIMENSIONS, cohort, unit_costs
+from tokenpnl_dashboard.book import Book
+
+_TOLD_APART = ("usage_kind", "cost_category", "served_reason")
+_CENT_OF_A_CENT = Decimal("0.0001")
+_UNIT_COLUMNS = (
+    *("settled_usd", "low", "high", "method", "to_date_usd", "to_date_low_usd", "expected_usd"),
+    *("direct_usd", "inline_evaluation_usd", "capacity_share_usd"),
+    *("n_runs", "n_settled", "successes", "unresolved_share", "window_days"),
+    *("priced_share", "outcome_coverage", "caveats"),
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a report is about: line items and runs that started in the period, read at `as_of`, by a column or grain."""
+
+    period: Period
+    as_of: datetime
+    by: str | None
+    zone: str
+
+
+def pnl(book: Book, asked: Asked) -> pl.DataFrame:
+    """Return the statement, one row per value of the dimension; value and successes beside it for run dimensions."""
+    if asked.by in GRAINS:
+        lines = _sums(book, asked, ["hour"])
+        lines = in_periods(lines, asked.by, asked.zone, at="hour")
+        runs = in_periods(_cohort(book, asked), asked.by, asked.zone)
+        return statement(lines, ["period"], runs=runs)
+    by = [asked.by] if asked.by else []
+    return statement(_sums(book, asked, by), by, runs=_cohort(book, asked))
+
+
+def usage(book: Book, asked: Asked) -> pl.DataFrame:
+    """Return tokens and cost by usage kind, and by the dimension: `quantity, cost_usd, n_lines, n_unpriced_lines`."""
+    lines = _sums(book, asked, [asked.by] if asked.by and asked.by not in GRAINS else ["hour"] if asked.by else [])
+    keys = ["usage_kind"]
+    if asked.by in GRAINS:
+        lines, keys = in_periods(lines, asked.by, asked.zone, at="hour"), ["period", *keys]
+    elif asked.by:
+        keys = [asked.by, *keys]
+    known = pl.col("cost_usd").count() > 0
+    return (
+        lines.group_by(keys)
+        .agg(
+            pl.col("quantity").sum(),
+            pl.when(known).then(pl.col("cost_usd").sum()).alias("cost_usd"),
+            pl.col("n_lines").sum(),
+            pl.col("n_unpriced_lines").sum(),
+        )
+        .sort(keys, nulls_last=True)
+    )
+
+
+def units(book: Book, asked: Asked) -> pl.DataFrame:
+    """Return cost per successful outcome of production runs by a run-level dimension, by default the workflow.
+
+    Raises:
+        ConfigurationError: a model, step, provider or day has no unit cost.
+    """
+    by = asked.by or "workflow"
+    if by not in RUN_DIMENSIONS:
+        raise ConfigurationError(f"a cost per success exists by {', '.join(RUN_DIMENSIONS)}, not by {by}")
+    return unit_costs(_cohort(book, asked), [by]).select(by, *_UNIT_COLUMNS)
+
+
+def summary_of(book: Book, asked: Asked, *, runs: bool = False) -> dict[str, Any]:
+    """Return the summary that every surface agrees on, of everything that started in the period."""
+    tables = {
+        table.name: conform(book.query("table", name=table.name, **_window(asked)), table)
+        for table in (ATTEMPTS, CALLS, FEES, RUNS, LINE_ITEMS)
+    }
+    duplicates = conform(book.query("table", name=DUPLICATES.name), DUPLICATES)
+    replayed = book.query("table", name="batches", columns=["replayed"])["replayed"].sum()
+    books = Books(**tables, duplicates=duplicates)
+    return summary(books, as_of=asked.as_of, runs=runs, replayed_span_records=int(replayed))
+
+
+def lines_down(found: pl.DataFrame, by: str | None) -> pl.DataFrame:
+    """Return a report with its lines down and the values of its dimension across; lines that say nothing drop out."""
+    key = "period" if by in GRAINS else by
+    measures = [name for name in found.columns if name != key and _says(found[name])]
+    heads = _heads(found[key]) if key else ["whole"]
+    columns = {
+        head: [_cell(row[name]) for name in measures]
+        for head, row in zip(heads, found.iter_rows(named=True), strict=True)
+    }
+    return pl.DataFrame({"line": measures, **columns}, schema_overrides=dict.fromkeys(columns, pl.String))
+
+
+def _says(figures: pl.Series) -> bool:
+    return bool((figures != 0).any()) if figures.dtype.is_numeric() else figures.null_count() < len(figures)
+
+
+def _heads(values: pl.Series) -> Sequence[str]:
+    return [
+        "(none)" if value is None else f"{value:%Y-%m-%d}" if isinstance(value, datetime) else str(value)
+        for value in values
+    ]
+
+
+def _cell(value: object) -> str | None:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, Decimal):
+        return f"{value.quantize(_CENT_OF_A_CENT):,f}" if abs(value) >= 1 else f"{value.normalize():f}"
+    return None if value is None else str(value)
+
+
+def _sums(book: Book, asked: Asked, by: Sequence[str]) -> pl.DataFrame:
+    sums = book.query("line_item_sums", by=[*by, *(name for name in _TOLD_APART if name not in by)], **_window(asked))
+    if "hour" in by:
+        return sums.with_columns(pl.col("hour").cast(pl.Datetime("ns", "UTC")))
+    return sums
+
+
+def _cohort(book: Book, asked: Asked) -> pl.DataFrame:
+    runs = conform(book.query("table", name=RUNS.name, **_window(asked)), RUNS)
+    return cohort(runs, as_of=asked.as_of)
+
+
+def _window(asked: Asked) -> dict[str, datetime | None]:
+    return {"since": asked.period.since, "until": asked.period.until}
