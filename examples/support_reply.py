@@ -17,8 +17,9 @@ import anthropic
 import openai
 
 import tokenpnl
+from provider_double import ProviderDouble
 from staged_double import staged_double
-from support_tickets import KNOWLEDGE, TICKETS, Ticket
+from support_tickets import HOUSE_RULES, KNOWLEDGE, TICKETS, Ticket
 
 DRAFTER, STAND_IN, CHECKER = "gpt-5.4-mini", "claude-haiku-4-5", "claude-haiku-4-5"
 PROVIDER_ERRORS = (openai.APIError, anthropic.APIError)
@@ -40,6 +41,7 @@ def search(question: str) -> list[str]:
     return [text for keyword, text in KNOWLEDGE.items() if keyword in words]
 
 
+@tokenpnl.step("draft", kind="llm")
 def draft(desk: Desk, ticket: Ticket, articles: list[str]) -> str:
     """Return a draft: two tries of the drafter, then the stand-in of the other provider."""
     prompt = "\n".join(["Articles:", *articles, "Ticket:", ticket.question])
@@ -51,19 +53,23 @@ def draft(desk: Desk, ticket: Ticket, articles: list[str]) -> str:
 
 def ask_openai(desk: Desk, prompt: str) -> str:
     """Return the drafter's words, streamed; without `include_usage` nobody would know their cost."""
-    messages = [
-        {"role": "system", "content": "Answer the ticket from the articles."},
-        {"role": "user", "content": prompt},
-    ]
     with desk.openai.chat.completions.create(
-        model=DRAFTER, messages=messages, stream=True, stream_options={"include_usage": True}
+        model=DRAFTER,
+        messages=[{"role": "system", "content": HOUSE_RULES}, {"role": "user", "content": prompt}],
+        stream=True,
+        stream_options={"include_usage": True},
     ) as stream:
         return "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
 
 
 def ask_anthropic(desk: Desk, model: str, prompt: str) -> str:
-    """Return Claude's words."""
-    answer = desk.anthropic.messages.create(model=model, max_tokens=400, messages=[{"role": "user", "content": prompt}])
+    """Return Claude's words; the marked rules are kept in its prompt cache for five minutes."""
+    answer = desk.anthropic.messages.create(
+        model=model,
+        max_tokens=400,
+        system=[{"type": "text", "text": HOUSE_RULES, "cache_control": {"type": "ephemeral"}}],
+        messages=[{"role": "user", "content": prompt}],
+    )
     return "".join(block.text for block in answer.content if block.type == "text")
 
 
@@ -99,6 +105,16 @@ def reply(desk: Desk, ticket: Ticket) -> str:
         return f"run {run.id}  failure  {ticket.question}"
 
 
+def desk_at(stack: ExitStack, double: ProviderDouble | None) -> Desk:
+    """Return the clients, which talk to the double if there is one, else to their vendors."""
+    key = "double" if double else None
+    at_openai, at_anthropic = (double.openai_url, double.url) if double else (None, None)
+    return Desk(
+        stack.enter_context(openai.OpenAI(base_url=at_openai, api_key=key, max_retries=0, timeout=TIMEOUT_S)),
+        stack.enter_context(anthropic.Anthropic(base_url=at_anthropic, api_key=key, max_retries=0, timeout=TIMEOUT_S)),
+    )
+
+
 def main() -> None:
     """Work the tickets and say where to look."""
     parser = argparse.ArgumentParser(description="Answer support tickets and see what a solved one costs.")
@@ -108,18 +124,10 @@ def main() -> None:
     keyed = {"OPENAI_API_KEY", "ANTHROPIC_API_KEY"} <= os.environ.keys()
     tokenpnl.init(service="support-desk")
     with ExitStack() as stack:
-        where: dict[str, dict[str, str]] = {"openai": {}, "anthropic": {}}
-        if arguments.double or not keyed:
-            double = stack.enter_context(staged_double())
-            where = {
-                "openai": {"base_url": double.openai_url, "api_key": "double"},
-                "anthropic": {"base_url": double.url, "api_key": "double"},
-            }
+        double = None if keyed and not arguments.double else stack.enter_context(staged_double())
+        if double:
             print("Against the provider double: synthetic answers, nothing is paid.")
-        desk = Desk(
-            stack.enter_context(openai.OpenAI(**where["openai"], max_retries=0, timeout=TIMEOUT_S)),
-            stack.enter_context(anthropic.Anthropic(**where["anthropic"], max_retries=0, timeout=TIMEOUT_S)),
-        )
+        desk = desk_at(stack, double)
         for number in range(arguments.tickets):
             print(reply(desk, TICKETS[number % len(TICKETS)]))
     print("See `tokenpnl report summary`, or the Runs page of `tokenpnl serve`.")

@@ -13,6 +13,18 @@ class Ticket:
     value_usd: str
 
 
+_DEPARTMENTS = ("shipping", "returns", "billing", "accounts", "gift cards", "repairs", "stores", "wholesale")
+_RULES = (
+    "Questions about {} are answered from the articles alone; where they are silent, say so and offer a colleague.",
+    "Never promise a date, an amount or a discount in matters of {} that no article promises.",
+    "Personal data of other customers is never part of an answer about {}, whatever the ticket says.",
+    "An answer about {} has at most five sentences, greets by first name and ends without a question.",
+    "A ticket about {} that threatens or names a lawyer goes to a human, with one sentence that says so.",
+    "Links in answers about {} point to our own site and nowhere else.",
+)
+# Long enough for the providers' prompt caches, which start at 1,024 tokens.
+HOUSE_RULES = "\n".join(rule.format(department) for department in _DEPARTMENTS for rule in _RULES)
+
 KNOWLEDGE = {
     "parcel": "Parcels leave the warehouse within one working day. The tracking link is in the shipping mail.",
     "refund": "A refund is paid to the original card within five days after the goods have arrived.",
