@@ -40,7 +40,7 @@ def outcome_windows(runs: pl.DataFrame, given: Mapping[str, timedelta] | None = 
 
 
 def known_share(runs: pl.DataFrame, *, as_of: datetime) -> pl.DataFrame:
-    """Return for each run the share of successes that is known at its age: `workflow, run_id, known_share`.
+    """Return for each run the share of successes that is known at its age: `tenant, run_id, known_share`.
 
     From the right-truncated distribution of delays (Lawless 1994), per workflow, in whole hours:
     g(k) = N(delay = k, age >= k) / N(delay <= k, age >= k) and F(a) = product over k > a of (1 - g(k)).
@@ -51,8 +51,9 @@ def known_share(runs: pl.DataFrame, *, as_of: datetime) -> pl.DataFrame:
         as_of: the moment at which outcomes are read.
     """
     hours = runs.select(
-        "workflow",
+        "tenant",
         "run_id",
+        "workflow",
         pl.col("outcome") == OutcomeStatus.SUCCESS.value,
         ((pl.lit(as_of) - pl.col("started_at")).dt.total_seconds() / _HOUR).floor().cast(pl.Int64).alias("age"),
         ((pl.col("outcome_at") - pl.col("started_at")).dt.total_seconds().clip(0) / _HOUR)
@@ -64,8 +65,8 @@ def known_share(runs: pl.DataFrame, *, as_of: datetime) -> pl.DataFrame:
     for (_,), workflow in hours.group_by("workflow"):
         won = workflow.filter(pl.col("outcome") & (pl.col("delay") <= pl.col("age")))
         share = _share_at(workflow["age"].to_numpy(), won["delay"].to_numpy(), won["age"].to_numpy())
-        shares.append(workflow.select("workflow", "run_id").with_columns(pl.Series("known_share", share, pl.Float64)))
-    empty = pl.DataFrame(schema={"workflow": pl.String, "run_id": pl.String, "known_share": pl.Float64})
+        shares.append(workflow.select("tenant", "run_id").with_columns(pl.Series("known_share", share, pl.Float64)))
+    empty = pl.DataFrame(schema={"tenant": pl.String, "run_id": pl.String, "known_share": pl.Float64})
     return pl.concat([empty, *shares])
 
 

@@ -43,18 +43,25 @@ def primary_costs(line_items: pl.DataFrame, attempts: pl.DataFrame, card: RateCa
     NULL on every other line, and where the call shows no attempt of a primary model.
     """
     call = ["tenant", "call_key"]
+    replaced = attempts.filter(pl.col("served_reason") == ServedReason.FALLBACK.value).drop("provider", "model")
     primary = (
         attempts.filter(pl.col("served_reason") == ServedReason.PRIMARY.value)
+        .join(replaced, on=call, how="semi")
         .sort(*call, "attempt_number")
         .unique(call, keep="first", maintain_order=True)
         .select(*call, "provider", "model")
     )
-    replaced = attempts.filter(pl.col("served_reason") == ServedReason.FALLBACK.value).drop("provider", "model")
     key = ["tenant", "line_id"]
     at_primary = token_lines(replaced.join(primary, on=call), card).select(
         *key, pl.col("cost_usd").alias("primary_cost_usd")
     )
-    return line_items.join(at_primary, on=key, how="left", maintain_order="left")
+    # Fallbacks are rare: the long keys of their lines alone are compared, and no other column is copied.
+    numbered = line_items.select(*key, "served_reason").with_row_index("row")
+    found = numbered.filter(pl.col("served_reason") == ServedReason.FALLBACK.value).join(at_primary, on=key)
+    costs = numbered.select("row").join(
+        found.select("row", "primary_cost_usd"), on="row", how="left", maintain_order="left"
+    )
+    return line_items.with_columns(costs["primary_cost_usd"])
 
 
 def _whole_costs(lines: pl.DataFrame) -> pl.DataFrame:

@@ -177,6 +177,8 @@ def _cost_source() -> pl.Expr:
 
 def _with_flags(lines: pl.DataFrame) -> pl.DataFrame:
     """Add `flags`: the attempt's and the price's, sorted; combinations are few, so each is spelled once."""
+    if not lines.select(pl.any_horizontal(pl.col(flag).any() for flag in _LINE_FLAGS)).item():
+        return lines.with_columns(pl.col("attempt_flags").alias("flags"))
     keys = ["attempt_flags", *_LINE_FLAGS]
     combinations = lines.select(keys).unique()
     spelled = [

@@ -73,7 +73,7 @@ def cohort(
     age = (pl.lit(as_of) - pl.col("started_at")).dt.total_seconds() / 3600
     return (
         known.join(outcome_windows(known, windows), on="workflow", how="left", nulls_equal=True, maintain_order="left")
-        .join(known_share(known, as_of=as_of), on=["workflow", "run_id"], how="left", nulls_equal=True)
+        .join(known_share(known, as_of=as_of), on=["tenant", "run_id"], how="left", maintain_order="left")
         .with_columns(
             (pl.col("cost_usd") - inline - offline).alias("direct_usd"),
             inline.alias("inline_evaluation_usd"),
