@@ -1,7 +1,7 @@
 """The pieces that pages share: a titled figure with its table and its way to the runs, and the states of a page."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, cast
 
 import polars as pl
 import streamlit as st
@@ -61,7 +61,7 @@ def pick(
             selection_mode="points",
             alt=chart.alt,
         )
-        points = event["selection"]["points"] if clickable else []
+        points = cast(Any, event)["selection"]["points"] if clickable else []
         return points[0].get("customdata") if points else None
 
 
@@ -75,24 +75,42 @@ def tile(label: str, value: str, *, leads_to: tuple[str, str, Address], caption:
         caption: what it rests on.
         metric: options of `st.metric`.
     """
-    with st.container(border=True, gap="xsmall", height="stretch"):
-        st.metric(label, value, **metric)
-        if caption:
-            st.caption(words.markdown(caption))
+    with st.container(border=True, height="stretch", vertical_alignment="distribute"):
+        with st.container(gap="xsmall"):
+            st.metric(label, value, **metric)
+            if caption:
+                st.caption(words.markdown(caption))
         name, page, address = leads_to
         st.page_link(page, label=name, query_params=address, icon=":material/arrow_forward:", icon_position="right")
 
 
-def chip(*parts: str) -> None:
-    """Draw the line that says how fresh and how complete the figures are."""
+def heading(title: str) -> None:
+    """Draw the title of a card without the room that a heading takes in running text."""
+    with st.container(horizontal=True):
+        st.header(title, anchor=False, width="content")
+
+
+def chip(*parts: str, priced_share: float | None = None) -> None:
+    """Draw the line that says how fresh and how complete the figures are.
+
+    Args:
+        parts: what else to say: basis, coverage.
+        priced_share: of the usage lines; below 1 every sum of dollars is a floor, and the line says so.
+    """
     shown = edition()
-    badge, colour, icon = "Live", "green", ":material/sensors:"
+    badge, icon = "Live", ":material/sensors:"
+    colour: Literal["green", "orange", "red"] = "green"
     if shown.stale:
         badge, colour, icon = "Newest data older than 48 h: periods count from them", "orange", ":material/history:"
     if shown.unreachable:
         badge, colour, icon = "Collector not reachable: last good figures", "red", ":material/cloud_off:"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(badge, color=colour, icon=icon)
+        if priced_share is not None and priced_share < 1:
+            missing = words.percent(1 - priced_share)
+            st.badge(
+                f"{missing} of usage lines unpriced: dollars are a floor", color="orange", icon=":material/warning:"
+            )
         text = " · ".join((f"Data to {words.moment(shown.newest_at)}", *parts))
         st.caption(words.markdown(text), width="content")
 

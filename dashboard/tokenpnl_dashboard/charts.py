@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import plotly.graph_objects as go
@@ -63,7 +64,7 @@ def waterfall(ladder: pl.DataFrame, ink: Ink) -> Chart:
     widest = max((float(row["amount_usd"]) for row in rows), default=0.0)
     for row, label in zip(rows, labels, strict=True):
         _place(figure, row, label, widest, ink)
-    for upper, lower in zip(rows, rows[1:], strict=False):
+    for upper, lower in pairwise(rows):
         edge = upper["left"] + (float(upper["amount_usd"]) if upper["total"] else 0.0)
         _connector(figure, edge, upper["title"], lower["title"], ink)
     figure.update_xaxes(range=[0, widest * 1.02 or 1], visible=False)
@@ -72,9 +73,7 @@ def waterfall(ladder: pl.DataFrame, ink: Ink) -> Chart:
     table = pl.DataFrame(
         {
             "Line": [row["title"] for row in rows],
-            "USD": [
-                words.usd(row["amount_usd"]) if row["total"] else words.deduction(row["amount_usd"]) for row in rows
-            ],
+            "USD": [_amount(row, largest) for row in rows],
             "Share of effective cost": [words.percent(row["share"]) for row in rows],
         }
     )
@@ -148,7 +147,7 @@ def daily_cost(days: pl.DataFrame, ink: Ink) -> Chart:
             marker=fill(category),
         )
     figure.update_layout(barmode="stack", bargap=0.15)
-    figure.update_yaxes(tickformat="$,~g", nticks=5, gridcolor=ink.line, zeroline=False)
+    figure.update_yaxes(tickformat="$,~g", nticks=5, gridcolor=ink.line, zeroline=False, automargin=True)
     figure.update_xaxes(tickformat="%-d %b", nticks=7, showgrid=False)
     wide = days.pivot("cost_category", index="day", values="cost_usd", maintain_order=True)
     table = wide.select(
@@ -158,8 +157,8 @@ def daily_cost(days: pl.DataFrame, ink: Ink) -> Chart:
             for name in in_order([column for column in wide.columns if column != "day"])
         ),
     )
-    first, last = (days["day"].min(), days["day"].max()) if days.height else (None, None)
-    return Chart(figure, f"Cost per day by category, from {first} to {last}.", table)
+    ends = [f"{day:%-d %b %Y}" for day in sorted({days["day"][0], days["day"][-1]})] if days.height else []
+    return Chart(figure, f"Cost per day by category, {' to '.join(ends) or 'no days'}.", table)
 
 
 def layout(ink: Ink, *, height: int) -> dict[str, Any]:
@@ -177,21 +176,25 @@ def layout(ink: Ink, *, height: int) -> dict[str, Any]:
     }
 
 
-def fill(category: str | None | Sequence[str | None]) -> dict[str, Any]:
+def fill(category: str | Sequence[str | None]) -> dict[str, Any]:
     """Return a Plotly marker with the colour and pattern of a category, or of each bar's category in turn."""
-    one = category is None or isinstance(category, str)
-    colours: Any = _bar_colour(category) if one else [_bar_colour(each) for each in category]
-    shapes: Any = theme.pattern(category) if one else [theme.pattern(each) for each in category]
+    colours: Any
+    shapes: Any
+    if isinstance(category, str):
+        colours, shapes = _bar_colour(category), theme.pattern(category)
+    else:
+        colours, shapes = [_bar_colour(each) for each in category], [theme.pattern(each) for each in category]
     pattern = {"shape": shapes, "fillmode": "overlay", "fgcolor": "rgba(255,255,255,0.7)", "size": 6, "solidity": 0.25}
     return {"color": colours, "line": {"width": 0}, "pattern": pattern}
 
 
 def category_key(categories: Iterable[str], ink: Ink) -> str:
     """Return the legend of the colours and patterns in use, as HTML that wraps on a phone."""
+    box = "display:inline-block;width:.75em;height:.75em;border-radius:2px;margin-right:.4em"
     stripes = ";background-image:repeating-linear-gradient(45deg,rgba(255,255,255,.7) 0 1.5px,transparent 1.5px 4px)"
     items = [
-        "<span style='white-space:nowrap;margin-right:1.1em'><span style='display:inline-block;width:.75em;height:.75em;"
-        f"border-radius:2px;margin-right:.4em;background-color:{theme.colour(category)}"
+        "<span style='white-space:nowrap;margin-right:1.1em'>"
+        f"<span style='{box};background-color:{theme.colour(category)}"
         f"{stripes if theme.pattern(category) else ''}'></span>{words.category(category)}</span>"
         for category in in_order(categories)
     ]
@@ -199,11 +202,15 @@ def category_key(categories: Iterable[str], ink: Ink) -> str:
 
 
 def _ladder_label(row: dict[str, Any], largest: Decimal | None) -> str:
-    amount = row["amount_usd"]
-    amount = words.usd(amount, like=largest) if row["total"] else words.deduction(amount, like=largest)
-    return (
-        amount if row["share"] is None else f"{amount}  <span style='opacity:.75'>{words.percent(row['share'])}</span>"
-    )
+    amount = _amount(row, largest)
+    if row["share"] is None:
+        return amount
+    return f"{amount}  <span style='opacity:.75'>{words.percent(row['share'])}</span>"
+
+
+def _amount(row: dict[str, Any], largest: Decimal | None) -> str:
+    show = words.usd if row["total"] else words.deduction
+    return show(row["amount_usd"], like=largest)
 
 
 def _place(figure: go.Figure, row: dict[str, Any], label: str, widest: float, ink: Ink) -> None:

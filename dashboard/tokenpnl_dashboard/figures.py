@@ -66,6 +66,16 @@ def shares(costs: pl.DataFrame, row: str, *, top: int) -> pl.DataFrame:
     )
 
 
+def daily(days: pl.DataFrame) -> list[float]:
+    """Return the cost of each day in order, for a sparkline.
+
+    Args:
+        days: `day`, `cost_usd`, sorted by day.
+    """
+    cost = pl.col("cost_usd").sum().cast(pl.Float64)
+    return days.group_by("day", maintain_order=True).agg(cost)["cost_usd"].to_list()
+
+
 def dearest(lines: pl.DataFrame, column: str, *, most: int) -> pl.Series:
     """Return the values of the column that cost most, at most `most`."""
     cost = pl.col("cost_usd").sum()
@@ -92,7 +102,8 @@ def unit_dots(units: pl.DataFrame) -> pl.DataFrame:
     floor = (pl.col("settled_successes") < FEW_SUCCESSES) | (pl.col("priced_share") < PRICED_SHARE_FLOOR)
     return units.sort("cost_usd", descending=True, nulls_last=True).select(
         pl.col("workflow").fill_null("(none)"),
-        pl.col("settled_usd").cast(pl.Float64).alias("estimate"),
+        # A floor of nothing says nothing: no attempt of this workflow has a price.
+        pl.when(pl.col("settled_usd") > 0).then(pl.col("settled_usd").cast(pl.Float64)).alias("estimate"),
         "low",
         "high",
         pl.col("settled_successes").alias("n"),

@@ -41,8 +41,8 @@ def unit_cost_by(choice: Choice, period: Period, by: str) -> pl.DataFrame:
     return _units(edition().data_version, edition().as_of, runs, bounds(period), by)
 
 
-def statement_by(choice: Choice, column: str, *, most: int) -> pl.DataFrame:
-    """Return the statement by a column of the books or a grain of time, in reading order.
+def statement_by(choice: Choice, column: str, *, most: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the statement by a column of the books or a grain of time, in reading order, and its total.
 
     Args:
         choice: what the reader chose; value and successes stand beside where every filter is one of runs.
@@ -50,16 +50,18 @@ def statement_by(choice: Choice, column: str, *, most: int) -> pl.DataFrame:
         most: how many values to tell apart, the dearest; the others are one row.
     """
     lines = sums(choice, choice.period, column)
-    if column in GRAINS:
-        timed = lines.with_columns(pl.col(column).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC").alias("period"))
-        runs = in_periods(the_cohort(choice, choice.period), column) if _of_runs(choice) else None
-        return statement(timed, ["period"], runs=runs).rename({"period": column})
     runs = the_cohort(choice, choice.period) if _of_runs(choice) else None
+    total = statement(lines, runs=runs)
+    if column in GRAINS:
+        timed = lines.with_columns(pl.col(column).cast(pl.Datetime("ns", "UTC")).alias("period"))
+        periodic = None if runs is None else in_periods(runs, column)
+        return statement(timed, ["period"], runs=periodic).rename({"period": column}), total
     kept = figures.dearest(lines, column, most=most)
     lines = figures.folded(lines, column, kept)
     if runs is not None and column in runs.columns:
         runs = figures.folded(runs, column, kept)
-    return statement(lines, [column], runs=runs).sort("effective_usd", descending=True, nulls_last=True)
+    found = statement(lines, [column], runs=runs)
+    return found.sort("effective_usd", descending=True, nulls_last=True), total
 
 
 def _of_runs(choice: Choice) -> bool:

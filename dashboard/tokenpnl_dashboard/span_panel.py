@@ -37,7 +37,7 @@ def draw_span(span: dict[str, Any], attempts: pl.DataFrame, lines: pl.DataFrame)
         attempts: the attempts that this span carries.
         lines: line items of the run.
     """
-    st.header(f"Span: {words.markdown(span['name'])}", anchor=False)
+    cards.heading(f"Span: {words.markdown(span['name'])}")
     facts, bill = st.columns(2, gap="medium")
     with facts:
         cards.table(_facts(span, attempts), alt=f"Facts of the span {span['name']}")

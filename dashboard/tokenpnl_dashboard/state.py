@@ -2,38 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 import streamlit as st
 
 from tokenpnl.errors import StoreError
 from tokenpnl_dashboard import theme
+from tokenpnl_dashboard.book import Book, Version
 from tokenpnl_dashboard.theme import Ink
 
 STALE_AFTER = timedelta(hours=48)
-
-
-class Version(Protocol):
-    """The state of the data that a book reads from."""
-
-    @property
-    def data_version(self) -> int:
-        """Grows whenever any answer may have changed."""
-
-    @property
-    def newest_at(self) -> datetime | None:
-        """Time of the newest fact; None: nothing arrived yet."""
-
-
-class Book(Protocol):
-    """What a page may ask."""
-
-    def query(self, question: str, /, **params: Any) -> pl.DataFrame:
-        """Return the answer to a named query."""
-
-    def version(self) -> Version:
-        """Return the state of the data."""
 
 
 @dataclass(frozen=True)

@@ -75,17 +75,20 @@ def lines_of(found: pl.DataFrame) -> list[tuple[str, str]]:
     return [(name, title) for name, title in lines if name in always or _says(found, name)]
 
 
-def transposed(found: pl.DataFrame, *, by: str) -> Shown:
-    """Return the statement with a column for each row of it, and the change or the share beside.
+def transposed(found: pl.DataFrame, total: pl.DataFrame, *, by: str) -> Shown:
+    """Return the statement with a column for each row of it, the total, and the change of the last period.
 
     Args:
         found: rows of `statement` by `by`, in reading order.
+        total: its one row without dimensions.
         by: a grain of time, or a dimension.
     """
     lines = lines_of(found)
     heads = [_head(value, by) for value in found[by]]
     columns = {head: [row[name] for name, _ in lines] for head, row in zip(heads, found.to_dicts(), strict=True)}
-    largest = found["effective_usd"].max()
+    if found.height > 1:
+        columns["Total"] = [total[name][0] if name in total.columns else None for name, _ in lines]
+    largest = total["effective_usd"][0]
     shown = {
         head: [words_of(name, value, like=largest) for (name, _), value in zip(lines, values, strict=True)]
         for head, values in columns.items()

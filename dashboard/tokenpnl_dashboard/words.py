@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from tokenpnl.model import CostCategory
+from tokenpnl_analytics.periods import Period
 
 UNKNOWN = "–"
 
@@ -172,6 +173,18 @@ def window(since: datetime, until: datetime) -> str:
         return day(since)
     first = f"{since:%-d %b}" if since.year == last.year else day(since)
     return f"{first} to {day(last)}"
+
+
+def days_of(period: Period) -> str:
+    """Return the days of a period; an open one is all time."""
+    if period.since is None or period.until is None:
+        return "all time"
+    return window(period.since, period.until)
+
+
+def with_share(value: Decimal | None, share: float | None) -> str:
+    """Return money with its share: `$6.64 (20%)`."""
+    return usd(value) if share is None else f"{usd(value)} ({percent(share)})"
 
 
 def interval(low: float | Decimal | None, high: float | Decimal | None) -> str:

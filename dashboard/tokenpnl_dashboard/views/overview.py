@@ -41,7 +41,7 @@ def _draw(choice: Choice) -> None:
             "Where each dollar went",
             charts.waterfall(figures.ladder(whole), ink()),
             key="waterfall",
-            caption="From list price to what bought a result. Share of effective cost beside the dollars. Click a bar for its runs.",
+            caption="From list price to what bought a result, with shares of effective cost. Click a bar for its runs.",
             leads_to=lambda line: choice.address(category=line if line in words.CATEGORY else None),
         )
     with right:
@@ -72,6 +72,7 @@ def _chip(row: Row, everything: Row) -> None:
         f"{words.percent(row['priced_share'])} of usage lines priced",
         f"outcome coverage {words.percent(everything.get('outcome_coverage'))}",
         basis,
+        priced_share=row["priced_share"],
     )
 
 
@@ -83,9 +84,8 @@ def _verdict(row: Row, dots: pl.DataFrame) -> None:
     pieces = {name.value: row[f"{name.value}_usd"] for name in WITHOUT_DIRECT_RESULT}
     largest = max(pieces, key=lambda name: pieces[name])
     if pieces[largest]:
-        parts.append(
-            f"The largest piece: {words.category(largest).lower()}, {words.markdown(words.usd(pieces[largest]))}."
-        )
+        piece = words.usd(pieces[largest], like=row["effective_usd"])
+        parts.append(f"The largest piece: {words.category(largest).lower()}, {words.markdown(piece)}.")
     known = dots.filter(pl.col("estimate").is_not_null())
     if known.height:
         unit = known.row(0, named=True)
@@ -99,11 +99,9 @@ def _verdict(row: Row, dots: pl.DataFrame) -> None:
 def _tiles(choice: Choice, row: Row, earlier: Row, everything: Row, dots: pl.DataFrame, days: pl.DataFrame) -> None:
     lost = figures.share(row["without_result_usd"], row["effective_usd"])
     before = figures.share(earlier.get("without_result_usd"), earlier.get("effective_usd"))
-    daily = (
-        days.group_by("day", maintain_order=True).agg(pl.col("cost_usd").sum().cast(pl.Float64))["cost_usd"].to_list()
-    )
+    daily = figures.daily(days)
     previous = choice.period.previous()
-    against = f"vs {words.window(previous.since, previous.until)}" if previous else None
+    against = f"vs {words.days_of(previous)}" if previous and earlier.get("n_lines") else None
     failed = [category.value for category in WITHOUT_DIRECT_RESULT]
     with st.grid(columns=5, min_column_width=170):
         cards.tile(
@@ -122,15 +120,16 @@ def _tiles(choice: Choice, row: Row, earlier: Row, everything: Row, dots: pl.Dat
             delta=words.points(lost, before),
             delta_color="inverse",
             delta_description=against,
-            caption=f"{words.usd(row['without_result_usd'])} in {words.counted(len([n for n in failed if row[f'{n}_usd']]), 'category', 'categories')}",
+            caption=f"{words.usd(row['without_result_usd'])} of {words.usd(row['effective_usd'])}",
             leads_to=("Costliest of them", RUNS, {**choice.address(sort="most without result"), "category": failed}),
         )
         if dots.height:
             unit = dots.row(0, named=True)
+            known = unit["estimate"] is not None
             cards.tile(
                 "Cost per success",
-                words.usd(unit["estimate"]) if not unit["at_least"] else f"≥ {words.usd(unit['estimate'])}",
-                caption=f"{unit['workflow']}: {words.interval(unit['low'], unit['high']) if unit['estimate'] else unit['note']}",
+                f"≥ {words.usd(unit['estimate'])}" if unit["at_least"] and known else words.usd(unit["estimate"]),
+                caption=f"{unit['workflow']}: {words.interval(unit['low'], unit['high']) if known else unit['note']}",
                 leads_to=("Its runs", RUNS, choice.address(workflow=unit["workflow"])),
             )
         if everything:
@@ -176,7 +175,9 @@ def _workflows(choice: Choice, units: pl.DataFrame) -> None:
             "Workflow": [f"{row['workflow'] or NOBODY} ›" for row in top],
             "Effective cost": [words.usd(row["effective_usd"]) for row in top],
             "Without direct result": [
-                f"{words.usd(row['without_result_usd'])} ({words.percent(figures.share(row['without_result_usd'], row['effective_usd']))})"
+                words.with_share(
+                    row["without_result_usd"], figures.share(row["without_result_usd"], row["effective_usd"])
+                )
                 for row in top
             ],
             "Cost per success": [words.usd(row["settled_usd"]) for row in top],
@@ -188,7 +189,7 @@ def _workflows(choice: Choice, units: pl.DataFrame) -> None:
         }
     )
     with st.container(border=True, key="card_workflows"):
-        st.header("Workflows by cost", anchor=False)
+        cards.heading("Workflows by cost")
         st.dataframe(
             frame,
             hide_index=True,
@@ -207,17 +208,18 @@ def _workflows(choice: Choice, units: pl.DataFrame) -> None:
 
 
 def _unit_caption(dots: pl.DataFrame) -> str:
-    windows = dots["window_days"].drop_nulls()
-    age = f" Runs older than the outcome window (up to {words.days(windows.max())})." if len(windows) else ""
+    windows = dots["window_days"].drop_nulls().to_list()
+    age = f" Runs older than the outcome window (up to {words.days(max(windows))})." if windows else ""
     return f"Settled runs: dot and 95% interval.{age}"
 
 
 def _disclosure(everything: Row) -> str:
     n = f"{everything['n_runs']:,} runs, {everything['n_settled']:,} settled. " if everything else ""
+    method, clusters = everything.get("method") or "no method", everything.get("clusters") or "run"
     return (
-        f"{n}Effective cost at list prices; no invoice was reconciled. Cost per success: all cost of the settled runs over "
-        f"their successes, production unless an environment is chosen; interval by {everything.get('method') or 'no method'} "
-        f"over {everything.get('clusters') or 'run'}s. Cost without direct result is not cost that can be avoided."
+        f"{n}Effective cost at list prices; no invoice was reconciled. Cost per success: all cost of the settled runs "
+        f"over their successes, production unless an environment is chosen; interval: {method}, clusters: {clusters}. "
+        "Cost without direct result is not cost that can be avoided."
     )
 
 

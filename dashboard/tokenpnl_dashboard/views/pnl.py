@@ -16,22 +16,23 @@ MOST = 12
 def _draw(choice: Choice, by: str) -> None:
     column = COLUMN.get(by, by)
     with st.skeleton(height=420):
-        found = statement_by(choice, column, most=MOST)
+        found, total = statement_by(choice, column, most=MOST)
     if found.is_empty():
         cards.chip()
         cards.nothing_here("Nothing was paid here", "No usage in this window matches the filters.")
         return
-    shown = statement_table.transposed(found, by=column)
-    cards.chip(f"USD, list prices, days in UTC, {_window(choice)}")
+    shown = statement_table.transposed(found, total, by=column)
+    cards.chip(f"USD, list prices, days in UTC, {words.days_of(choice.period)}", priced_share=total["priced_share"][0])
     event = st.dataframe(
         shown.words,
         hide_index=True,
         height="content",
         alt=f"P&L statement by {by}: {words.counted(shown.words.height, 'line')}",
         column_config={
-            "Line": st.column_config.Column("Line", pinned=True, width=230),
-            **{name: st.column_config.Column(name, alignment="right") for name in shown.words.columns[1:]},
+            "Line": st.column_config.Column("Line", pinned=True, width=210),
+            **{name: st.column_config.Column(name, alignment="right", width=130) for name in shown.words.columns[1:]},
         },
+        width="content",
         on_select="rerun",
         selection_mode="single-cell",
         key="statement",
@@ -70,12 +71,6 @@ def _way_to_runs(choice: Choice, by: str, shown: statement_table.Shown, cells: l
     st.page_link(
         "views/runs.py", label=f"Runs behind {label}, {name}", icon=":material/arrow_forward:", query_params=address
     )
-
-
-def _window(choice: Choice) -> str:
-    if choice.period.since is None or choice.period.until is None:
-        return "all time"
-    return words.window(choice.period.since, choice.period.until)
 
 
 picked = choose("model")

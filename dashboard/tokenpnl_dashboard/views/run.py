@@ -54,8 +54,8 @@ def _tiles(run: Row, attempts: pl.DataFrame) -> None:
         st.metric("Without direct result", words.usd(run["without_result_usd"]), border=True)
         st.metric("Latency", words.duration(run["latency_ms"]), border=True)
         st.metric("Attempts / calls", f"{run['n_attempts']:,} / {run['n_calls']:,}", border=True)
-        read, written = attempts["input_total_tokens"].sum(), attempts["output_total_tokens"].sum()
-        st.metric("Tokens in / out", f"{words.tokens(read)} / {words.tokens(written)}", border=True)
+        tokens = attempts.select(pl.col("input_total_tokens", "output_total_tokens").sum()).row(0)
+        st.metric("Tokens in / out", " / ".join(words.tokens(n) for n in tokens), border=True)
 
 
 def _stated(run: Row) -> str | None:
@@ -74,9 +74,7 @@ def _unpriced(run: Row) -> str | None:
 
 def _waterfall(tree: pl.DataFrame, *, n_spans: int) -> None:
     shown = tree.head(FOLD_FROM)
-    caption = (
-        "Bars by time; colour and pattern by cost category; grey costs nothing by itself. Click a bar for its span."
-    )
+    caption = "Colour and pattern by cost category; grey costs nothing by itself. Click a bar for its span."
     if tree.height < n_spans:
         caption += f" {n_spans:,} spans, repeats of one name folded."
     if shown.height < tree.height:
@@ -108,7 +106,7 @@ def _attempts(attempts: pl.DataFrame, lines: pl.DataFrame) -> None:
         }
     )
     with st.container(border=True, key="card_attempts"):
-        st.header("Attempts and tokens by kind", anchor=False)
+        cards.heading("Attempts and tokens by kind")
         cards.table(frame, alt=f"{words.counted(len(rows), 'attempt')} with status, cost and tokens of each kind")
 
 
@@ -156,6 +154,7 @@ else:
     st.title("What did this run do, step by step?", anchor=False)
     owner = [the_run["workflow"], the_run["customer_id"], the_run["environment"], the_run["release"]]
     st.markdown(
-        f"{' · '.join(words.markdown(part) for part in owner if part)} · {words.moment(the_run['started_at'])} · run `{wanted}`"
+        " · ".join([*(words.markdown(part) for part in owner if part), words.moment(the_run["started_at"])])
+        + f" · run `{wanted}`"
     )
     _draw(the_run)

@@ -1,5 +1,7 @@
 """Runs: which runs are behind a figure? One row a run, filters in the address, a row leads to the run."""
 
+from typing import Any
+
 import polars as pl
 import streamlit as st
 
@@ -65,8 +67,8 @@ def listing(runs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _cost(row: dict[str, object]) -> str:
-    cost = words.usd(row["cost_usd"])  # type: ignore[arg-type]
+def _cost(row: dict[str, Any]) -> str:
+    cost = words.usd(row["cost_usd"])
     return f"≥ {cost}" if row["n_unpriced"] and row["cost_usd"] is not None else cost
 
 
@@ -74,13 +76,13 @@ def _draw(choice: Choice) -> None:
     with st.skeleton(height=420):
         runs = runs_of(choice)
     if runs.is_empty():
-        cards.nothing_here("No runs here", f"No run between {_days(choice)} matches these filters.")
+        cards.nothing_here("No runs here", f"No run of {words.days_of(choice.period)} matches these filters.")
         return
     said = words.counted(runs.height, "run")
     newest = "The newest " if runs.height == MOST else ""
     n_pages = -(-runs.height // ROWS)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
-        st.markdown(f"{newest}**{said}**, {_days(choice)}", width="content")
+        st.markdown(f"{newest}**{said}**, {words.days_of(choice.period)}", width="content")
         number = st.pagination(n_pages, key="page", bind="query-params") if n_pages > 1 else 1
         sort = st.selectbox("Sort by", list(SORTS), key="sort", bind="query-params", width=210)
     ordered = runs.sort(SORTS[sort or "newest"], descending=True, nulls_last=True, maintain_order=True)
@@ -98,7 +100,7 @@ def _draw(choice: Choice) -> None:
         st.switch_page("views/run.py", query_params={"run": shown["run_id"][click["row"]]})
 
 
-def _columns() -> dict[str, object]:
+def _columns() -> dict[str, Any]:
     numbers = ("Cost", "Without result", "Latency")
     return {
         "Run": st.column_config.ButtonColumn(
@@ -107,12 +109,6 @@ def _columns() -> dict[str, object]:
         **{name: st.column_config.Column(name, alignment="right") for name in numbers},
         "Models": st.column_config.Column("Models", width="medium"),
     }
-
-
-def _days(choice: Choice) -> str:
-    if choice.period.since is None or choice.period.until is None:
-        return "since the first one"
-    return words.window(choice.period.since, choice.period.until)
 
 
 picked = choose("outcome", "category", "model")
