@@ -1,10 +1,12 @@
 """Who a span works for and which attempt it belongs to, carried by the OpenTelemetry context and by W3C baggage.
 
-Inside the process the context holds the run's handle; across processes baggage holds run id, workflow, customer and
-feature, so that a child process or a server stamps the same owner on its spans. Baggage travels in HTTP headers of
-instrumented clients: put no secret into these four.
+Inside the process the context holds the run's handle and owner; across processes baggage holds run id, workflow,
+customer and feature, so that a child process or a server stamps the same owner on its spans. Baggage travels in the
+HTTP headers of instrumented clients, Anthropic's own among them: ``TOKENPNL_BAGGAGE`` limits it to ``run`` (the run id
+alone) or ``none``; `carrier` then carries as much.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
+_OWNER_KEY: Final = context.create_key("tokenpnl-owner")
 _RUN_KEY: Final = context.create_key("tokenpnl-run")
 _ATTEMPT_KEY: Final = context.create_key("tokenpnl-attempt")
 _WORKFLOW_BAGGAGE: Final = "tokenpnl.workflow"
@@ -56,9 +59,11 @@ def _from_baggage(name: str, ctx: Context | None) -> str | None:
 
 def owner_of(ctx: Context | None = None) -> Owner | None:
     """Return the owner of work in this context (default: the current one), or None outside of every run."""
+    known: Owner | None = context.get_value(_OWNER_KEY, ctx)  # type: ignore[assignment]
     run_id = _from_baggage(semconv.RUN_ID, ctx)
-    if run_id is None:
-        return None
+    # The process's own owner and its baggage are set together, so baggage of another run arrived later.
+    if run_id is None or (known is not None and known.run_id[:_LONGEST_BAGGAGE] == run_id):
+        return known
     return Owner(
         run_id,
         _from_baggage(_WORKFLOW_BAGGAGE, ctx),
@@ -68,13 +73,16 @@ def owner_of(ctx: Context | None = None) -> Owner | None:
 
 
 def with_owner(owner: Owner, ctx: Context) -> Context:
-    """Return the context with the owner in its baggage; what the owner does not name is taken out."""
+    """Return the context with the owner in it and in its baggage; what the owner does not name is taken out."""
+    told = os.environ.get("TOKENPNL_BAGGAGE", "").strip().lower() or "all"
+    whole = told == "all"
     pairs = {
-        semconv.RUN_ID: owner.run_id,
-        _WORKFLOW_BAGGAGE: owner.workflow,
-        semconv.CUSTOMER_ID: owner.customer,
-        semconv.FEATURE: owner.feature,
+        semconv.RUN_ID: owner.run_id if told in {"all", "run"} else None,
+        _WORKFLOW_BAGGAGE: owner.workflow if whole else None,
+        semconv.CUSTOMER_ID: owner.customer if whole else None,
+        semconv.FEATURE: owner.feature if whole else None,
     }
+    ctx = context.set_value(_OWNER_KEY, owner, ctx)
     for name, value in pairs.items():
         ctx = baggage.remove_baggage(name, ctx) if value is None else baggage.set_baggage(name, value, ctx)
     return ctx
@@ -127,7 +135,8 @@ def carried(headers: Mapping[str, str]) -> Iterator[None]:
     with Shield("read the carrier of a run"):
         from opentelemetry.propagate import extract
 
-        token = context.attach(extract({name.lower(): value for name, value in headers.items()}))
+        here = context.set_value(_OWNER_KEY, None)
+        token = context.attach(extract({name.lower(): value for name, value in headers.items()}, here))
     try:
         yield
     finally:

@@ -1,5 +1,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+from opentelemetry.propagate import extract
+
 import tokenpnl
 from tokenpnl.context import Owner, owner_of, with_owner
 from tokenpnl.testing import Recording
@@ -61,3 +64,25 @@ def test_a_thread_is_left_as_it_was_after_bound_work(recorded: Recording) -> Non
         with tokenpnl.workflow("a"):
             pool.submit(tokenpnl.in_context(lambda: None)).result()
         assert pool.submit(tokenpnl.current_run).result() is None
+
+
+@pytest.mark.parametrize(
+    ("told", "carried"),
+    [("all", Owner("r-1", "a", "acme", "inbox")), ("run", Owner("r-1")), ("none", None)],
+)
+def test_what_leaves_in_baggage_can_be_limited(
+    recorded: Recording, monkeypatch: pytest.MonkeyPatch, told: str, carried: Owner | None
+) -> None:
+    monkeypatch.setenv("TOKENPNL_BAGGAGE", told)
+    with tokenpnl.workflow("a", run_id="r-1", customer="acme", feature="inbox"), tokenpnl.step("near"):
+        headers = tokenpnl.carrier()
+    with tokenpnl.carried(headers):
+        assert owner_of() == carried
+    assert recorded.span("step near").attributes["tokenpnl.customer.id"] == "acme"
+
+
+def test_a_run_carried_into_a_run_is_the_one_that_counts(recorded: Recording) -> None:
+    with tokenpnl.workflow("a", run_id="r-1"):
+        headers = tokenpnl.carrier()
+    with tokenpnl.workflow("b", run_id="r-2"):
+        assert owner_of(extract(headers)) == Owner("r-1", "a")
