@@ -14,6 +14,7 @@ import orjson
 
 MAX_TEXT_CHARS = 256
 MAX_VALUE_CHARS = 65_536
+PROSE_SPACES = 4
 DEFAULT_SECRET = b"tokenpnl"
 REDACTED = "[redacted]"
 
@@ -51,7 +52,7 @@ _CONTENT_WORDS = {
     Content.OTHER: _split(
         """content contents message text body embedding embeddings vector vectors value values tools definitions
         json_schema provider_metadata description snippet raw_response tool_calls reasoning variables payload data
-        model_request_parameters edges statement invocation_parameters object history"""
+        model_request_parameters edges statement invocation_parameters object history explanation note comment"""
     ),
 }
 _WORDS = {word: kind for kind, words in _CONTENT_WORDS.items() for word in words}
@@ -106,6 +107,11 @@ def content_of(key: str) -> Content | None:
     if parts[-1] == "response":
         return Content.OUTPUT
     return next((_WORDS[word] for word in words if word in _WORDS), None)
+
+
+def is_prose(text: str) -> bool:
+    """Return whether a text under a plain key is what somebody said: long, or five words and more."""
+    return len(text) > MAX_TEXT_CHARS or text.count(" ") >= PROSE_SPACES
 
 
 def fingerprint(secret: bytes, texts: list[tuple[str, Any]]) -> str:

@@ -169,8 +169,16 @@ def _settle_usage(reading: Reading, dialect: Dialect) -> None:
         if row["fee_usd"] is not None:
             row["reported_cost_usd"] = row["reported_cost_usd"] or row["fee_usd"]
             row["fee_usd"] = None
-    if reading.unmapped:
+    if reading.unmapped and _speaks_of_a_model(reading):
         reading.flags.add(Flag.UNMAPPED_USAGE)
+
+
+def _speaks_of_a_model(reading: Reading) -> bool:
+    """Return whether counts of tokens on this span are usage; a lexer counts tokens too."""
+    row = reading.row
+    named = row["request_model"] or row["response_model"] or row["provider"]
+    billable = reading.operation in BILLABLE_OPERATIONS
+    return bool(named) or billable or any("usage" in key.lower() for key in reading.unmapped)
 
 
 def _counts_at_start(row: dict[str, Any]) -> bool:

@@ -9,7 +9,7 @@ import orjson
 
 from tokenpnl.model import Flag, Operation
 from tokenpnl.tables import SPANS
-from tokenpnl_ingest.content import MAX_TEXT_CHARS, MAX_VALUE_CHARS, Content
+from tokenpnl_ingest.content import MAX_TEXT_CHARS, MAX_VALUE_CHARS, Content, is_prose
 from tokenpnl_ingest.dialects.convert import MAX_NAME_CHARS, MAX_TOKENS
 from tokenpnl_ingest.dialects.payload import Answer
 from tokenpnl_ingest.dialects.plan import PLANS, USAGE_COLUMNS, Plan, plan_for
@@ -132,7 +132,10 @@ def _plain_number(value: Any) -> bool:
 def _keep(key: str, value: Any, kept: dict[str, Any], reading: Reading) -> None:
     kind = type(value)
     if kind is str:
-        if len(value) > MAX_TEXT_CHARS:
+        if "://" in value:
+            # What stands behind the question mark of an address is somebody's query.
+            value = value.partition("?")[0]
+        if is_prose(value):
             reading.contents.append((Content.OTHER, key, value))
             if len(value) > MAX_VALUE_CHARS:
                 reading.flags.add(Flag.VALUE_TRUNCATED)
@@ -162,7 +165,7 @@ def _strip(value: Any) -> Any:
     if isinstance(value, list):
         return [_strip(item) for item in value]
     if isinstance(value, str):
-        return value[:MAX_TEXT_CHARS]
+        return None if is_prose(value) else value
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -173,8 +176,8 @@ def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
         if value is None or (PLANS.get(key) or plan_for(key)).content is not None:
             continue
         if isinstance(value, str):
-            if len(value) <= MAX_TEXT_CHARS:
-                out[key] = value
+            if not is_prose(value):
+                out[key] = value.partition("?")[0] if "://" in value else value
         elif isinstance(value, list | dict):
             small = shallow(value)
             if small is not None:

@@ -1,8 +1,9 @@
 """What any span becomes."""
 
+import json
 from decimal import Decimal
 
-from tests.ingest.raw_spans import row_of
+from tests.ingest.raw_spans import START_NS, row_of
 
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "claude-sonnet-5"}
 
@@ -22,3 +23,40 @@ def test_usage_under_a_name_nobody_knows_is_flagged() -> None:
 def test_cost_of_a_tool_is_a_fee() -> None:
     row = row_of({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search", "tokenpnl.cost_usd": "0.01"})
     assert (row["operation"], row["fee_usd"], row["reported_cost_usd"]) == ("tool", Decimal("0.01"), None)
+
+
+def test_tokens_of_a_lexer_are_no_usage() -> None:
+    assert row_of({"lexer.tokens": 55}, name="parse")["flags"] == ""
+
+
+def test_prose_under_an_unknown_name_and_the_query_of_an_address_are_not_kept() -> None:
+    row = row_of(
+        {"acme.remark": "the patient has had a cough", "url.full": "https://h/search?q=cough", "acme.flag": "on"}
+    )
+    assert json.loads(row["attributes_json"]) == {"url.full": "https://h/search", "acme.flag": "on"}
+    assert (
+        row_of({"acme": {"remark": "the patient has had a cough", "n": 1}})["attributes_json"]
+        == '{"acme":{"remark":null,"n":1}}'
+    )
+
+
+def test_a_resource_fills_the_owners_that_a_span_does_not_name() -> None:
+    resource = {"service.name": "shop", "deployment.environment": "test", "team.id": "t-1", "user.id": "u-0"}
+    row = row_of({"user.id": "u-1"}, resource=resource)
+    assert (row["service_name"], row["environment"], row["customer_id"], row["user_id"]) == (
+        "shop",
+        "test",
+        "t-1",
+        "u-1",
+    )
+
+
+def test_an_end_before_the_start_leaves_the_end_unknown_and_is_flagged() -> None:
+    row = row_of({}, end_ns=START_NS - 1)
+    assert (row["ended_at"], row["flags"]) == (None, "end_before_start")
+    assert row_of({}, end_ns=0)["flags"] == "never_ended"
+
+
+def test_a_better_name_wins_whatever_its_place() -> None:
+    both = {"gen_ai.usage.prompt_tokens": 7, "gen_ai.usage.input_tokens": 9}
+    assert row_of(both)["input_tokens"] == row_of(dict(reversed(both.items())))["input_tokens"] == 9
