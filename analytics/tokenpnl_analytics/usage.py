@@ -18,6 +18,7 @@ SPLIT_COLUMNS = (
     "cache_write_1h_tokens",
     "cache_write_12h_tokens",
 )
+_AUDIO = ("input_audio_tokens", "input_audio_cache_read_tokens")
 _MODALITIES = ("input_audio_tokens", "input_image_tokens", "input_video_tokens")
 # Half an hour is OpenAI's shortest lifetime, five minutes everybody else's: the cheapest that the provider sells.
 _THIRTY_MINUTE_PROVIDERS = ("openai", "azure")
@@ -86,7 +87,8 @@ def _with_input(frame: pl.DataFrame) -> pl.DataFrame:
     known = pl.col("_total").is_not_null()
     cache_unknown = known & (pl.col("_read").is_null() | pl.col("_write").is_null()) & (pl.col("_total") > 0)
     frame = frame.with_columns(_total=total).with_columns(
-        _audio_read=pl.when(pl.col("input_audio_cache_read_tokens").is_not_null()).then(audio_read)
+        # Cached audio counts only as part of a known cache and a known audio count.
+        _audio_read=pl.when(pl.all_horizontal(pl.col("_read", *_AUDIO).is_not_null())).then(audio_read)
     )
     frame = frame.with_columns(_fits=fits).with_columns(
         input_total_tokens=pl.col("_total"),
