@@ -25,8 +25,8 @@ class Child:
     deaths: int = field(default=0)
 
     def start(self) -> None:
-        """Start the process."""
-        self.process = subprocess.Popen(self.command)  # noqa: S603  # a list built here, no shell
+        """Start the process; what it prints goes to standard error, so that standard output stays data."""
+        self.process = subprocess.Popen(self.command, stdout=sys.stderr)  # noqa: S603  # a list built here, no shell
         self.started_s = time.monotonic()
 
     def exit_code(self) -> int | None:
