@@ -161,4 +161,7 @@ def _remember(setup: Setup) -> Setup:
 @guarded("flush", False)  # noqa: FBT003 -- the default answer
 def flush() -> bool:
     """Send what is queued now, and return whether all of it left; for serverless handlers and tests."""
-    return at_exit.flush()
+    sent = at_exit.flush()
+    provider: Any = state.provider
+    # Where the host sends to our collector itself, its processors hold the spans.
+    return sent and (not _is_sdk(provider) or bool(provider.force_flush()))
