@@ -160,6 +160,7 @@ def _with_value(rows: pl.DataFrame, runs: pl.DataFrame, by: Sequence[str]) -> pl
             pl.len().cast(pl.Int64).alias("n_runs"),
             pl.col("succeeded").sum().cast(pl.Int64).alias("successes"),
             pl.col("value_usd").sum(),
+            _COST.sum().alias("runs_usd"),
             (pl.col("value_usd").is_not_null() & (pl.col("outcome") == OutcomeStatus.SUCCESS.value))
             .sum()
             .alias("n_valued"),
@@ -174,7 +175,7 @@ def _with_value(rows: pl.DataFrame, runs: pl.DataFrame, by: Sequence[str]) -> pl
     for part in (value.with_columns(whole), units):
         joined = joined.join(part, on=keys, how="left", nulls_equal=True, maintain_order="left")
     coverage = pl.col("n_valued") / pl.col("successes").replace(0, None)
-    contribution = pl.when(coverage >= VALUE_COVERAGE_FLOOR).then(pl.col("value_usd") - pl.col("effective_usd"))
+    contribution = pl.when(coverage >= VALUE_COVERAGE_FLOOR).then(pl.col("value_usd") - pl.col("runs_usd"))
     return joined.with_columns(coverage.alias("value_coverage"), contribution.alias("contribution_usd")).drop(
-        "n_valued", *([] if by else ["whole"])
+        "n_valued", "runs_usd", *([] if by else ["whole"])
     )

@@ -18,22 +18,15 @@ from tokenpnl_analytics.intervals import FEW_SUCCESSES, ratio_interval
 PRODUCTION = ("production", "prod", None)
 """Environments that a unit cost covers by default; None: the emitter did not say."""
 
-RUN_DIMENSIONS = (
-    "tenant",
-    "workflow",
-    "customer_id",
-    "feature",
-    "release",
-    "environment",
-    "service_name",
-    "period",
-    "whole",
-)
+RUN_DIMENSIONS = ("tenant", "workflow", "customer_id", "feature", "release", "environment", "service_name")
+"""Columns by which a cost per success exists; the period of its start and the whole are dimensions of a run too."""
+
 PRICED_SHARE_FLOOR = 0.98
 KNOWN_SHARE_FLOOR = 0.5
 TAIL_SHARE_CEILING = 0.25
 SEED = 20261124
 
+_MADE_DIMENSIONS = ("period", "whole")
 _ZERO = pl.lit(0, MONEY)
 _SUCCEEDED = pl.col("outcome").eq_missing(OutcomeStatus.SUCCESS.value)
 _CLUSTER_LEVELS = {"customer": "customer_id", "conversation": "session_id"}
@@ -105,7 +98,7 @@ def unit_costs(
     Raises:
         ValueError: when a dimension is not one of a run.
     """
-    wrong = set(by) - set(RUN_DIMENSIONS)
+    wrong = set(by) - {*RUN_DIMENSIONS, *_MADE_DIMENSIONS}
     if wrong:
         raise ValueError(f"a unit cost exists by {RUN_DIMENSIONS}, not by {sorted(wrong)}; use contributions()")
     figures = _ratios(_sums(runs, by))

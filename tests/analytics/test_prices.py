@@ -271,3 +271,20 @@ def test_two_thousand_random_usages_cost_what_genai_prices_says(rows, card):
         if mine is None or abs(mine - theirs) > slack.get(f"attempt_id{number}", 0) * Decimal("5E-13"):
             differing.append((provider, model, context, at, tokens, mine, theirs))
     assert differing == []
+
+
+def test_cache_writes_of_rarer_lifetimes_have_the_plain_write_price(rows, card):
+    claude = {"provider": "anthropic", "model": "claude-sonnet-4-5"}
+    written = {"input_cache_write_30m_tokens": 1_000, "input_cache_write_12h_tokens": 1_000}
+    assert by_kind(charge(rows.attempts(claude | written), rows.fees(), card)) == {
+        "input_cache_write_30m": Decimal("0.00375"),
+        "input_cache_write_12h": Decimal("0.00375"),
+    }
+
+
+def test_a_call_told_natively_and_inclusively_costs_the_same(rows, card):
+    claude = {"provider": "anthropic", "model": "claude-sonnet-4-5", "input_total_tokens": 5 + 128_955 + 1_253}
+    split = {"input_uncached_tokens": 5, "input_cache_read_tokens": 128_955, "input_cache_write_5m_tokens": 1_253}
+    assert claude["input_total_tokens"] == 130_213
+    # 5 at 3.00, 128,955 at 0.30 and 1,253 at 3.75 USD per million; the total only decides the tier.
+    assert total_usd(charge(rows.attempts(claude | split), rows.fees(), card)) == Decimal("0.04340025")

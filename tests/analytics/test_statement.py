@@ -118,3 +118,11 @@ def test_periods_add_up_to_the_whole_in_every_zone(books, rows, minutes, grain):
     for zone in ("UTC", "Asia/Kolkata", "America/New_York"):
         by_period = statement(in_periods(lines, grain, zone), ["period"])
         assert by_period["effective_usd"].sum() == lines.select(pl.col("cost_usd").sum()).item()
+
+
+def test_contribution_sets_the_value_of_runs_against_the_cost_of_the_same_runs(rows, books):
+    won = {"outcome": "success", "value_usd": Decimal(4), "cost_usd": Decimal(1), "outcome_at": rows.start}
+    runs = [won, won | {"environment": "staging"}]
+    production = cohort(rows.runs(*runs), as_of=rows.start + timedelta(days=1))
+    row = statement(books([OUT, OUT | {"run_id": "r2"}], runs), runs=production).row(0, named=True)
+    assert (row["effective_usd"], row["contribution_usd"]) == (Decimal(2), Decimal(3))
