@@ -135,7 +135,7 @@ def carried(headers: Mapping[str, str]) -> Iterator[None]:
     with Shield("read the carrier of a run"):
         from opentelemetry.propagate import extract
 
-        here = context.set_value(_OWNER_KEY, None)
+        here = with_attempt(None, context.set_value(_RUN_KEY, None, context.set_value(_OWNER_KEY, None)))
         token = context.attach(extract({name.lower(): value for name, value in headers.items()}, here))
     try:
         yield

@@ -86,3 +86,14 @@ def test_a_run_carried_into_a_run_is_the_one_that_counts(recorded: Recording) ->
         headers = tokenpnl.carrier()
     with tokenpnl.workflow("b", run_id="r-2"):
         assert owner_of(extract(headers)) == Owner("r-1", "a")
+
+
+def test_a_carried_run_hides_the_one_it_is_carried_into(recorded: Recording) -> None:
+    with tokenpnl.workflow("a", run_id="r-1"):
+        headers = tokenpnl.carrier()
+    with tokenpnl.workflow("b", run_id="r-2"):
+        with tokenpnl.carried(headers):
+            assert tokenpnl.current_run() is None
+            tokenpnl.outcome("success")
+        assert tokenpnl.current_run() is not None
+    assert recorded.logs[0].log_record.attributes["tokenpnl.run.id"] == "r-1"
