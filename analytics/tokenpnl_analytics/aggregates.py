@@ -86,18 +86,14 @@ def _calls_below(trees: Forest, members: pl.DataFrame, units: pl.DataFrame, uppe
 
 
 def _settle(level: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
-    here = items.join(level.select("parent", scope="scope_name"), on="parent")
-    here = here.with_columns(
-        kin=pl.col("scopes").list.contains(pl.col("scope")),
-        last_used=pl.when("used").then(pl.struct("started_at", "unit")),
-        last_hungry=pl.when("hungry").then(pl.struct("started_at", "unit")),
-    )
-    sums = here.group_by("parent").agg(
+    here = items.join(level.select("parent", scope="scope_name"), on="parent").sort("started_at", "unit")
+    sums = here.group_by("parent", maintain_order=True).agg(
         *(pl.col(name).sum().alias(f"{name}_below") for name in COUNTS),
         told=pl.col("used").any(),
-        kin=pl.col("kin").filter(pl.col("used")).all(),
-        last_used=pl.col("last_used").filter(pl.col("used")).max(),
-        last_hungry=pl.col("last_hungry").filter(pl.col("hungry")).max(),
+        kin=pl.col("scopes").list.contains(pl.col("scope")).filter("used").all(),
+        last_used=pl.col("unit").filter("used").last(),
+        last_hungry=pl.col("unit").filter("hungry").last(),
+        last_start=pl.col("started_at").max(),
     )
     joined = level.join(sums, on="parent", how="left").with_columns(
         pl.col("told").fill_null(value=False), *(pl.col(f"{name}_below").fill_null(0) for name in COUNTS)
@@ -111,12 +107,11 @@ def _settle(level: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
 
 def _passed_on(settled: pl.DataFrame) -> pl.DataFrame:
     """Return what each settled parent stands for, as one item below the aggregate above it."""
-    last = pl.coalesce("last_used", "last_hungry")
     return settled.filter(pl.col("told") | pl.col("counts")).select(
-        unit=pl.coalesce(last.struct.field("unit"), "parent"),
+        unit=pl.coalesce("last_used", "last_hungry", "parent"),
         parent="above",
         scopes=pl.when(pl.col("kin").fill_null(value=True)).then(pl.concat_list("scope_name")).otherwise(pl.lit([""])),
-        started_at=last.struct.field("started_at"),
+        started_at="last_start",
         **{name: pl.when("counts").then(pl.col(name).fill_null(0)).otherwise(f"{name}_below") for name in COUNTS},
         used=pl.lit(value=True),
         hungry=pl.lit(value=False),
@@ -125,12 +120,9 @@ def _passed_on(settled: pl.DataFrame) -> pl.DataFrame:
 
 def _verdicts(settled: pl.DataFrame) -> Gaps:
     rest = {name: pl.when("told").then(f"{name}_rest").otherwise(name) for name in COUNTS}
-    hungry = pl.col("last_hungry").struct.field("unit")
     counting = settled.filter("counts")
     return Gaps(
-        filled=counting.filter(hungry.is_not_null()).select("parent", unit=hungry, **rest),
-        added=counting.filter(hungry.is_null()).select("parent", **rest),
-        repeated=settled.filter(~pl.col("counts") & pl.col("told")).select(
-            "parent", unit=pl.col("last_used").struct.field("unit")
-        ),
+        filled=counting.filter(pl.col("last_hungry").is_not_null()).select("parent", unit="last_hungry", **rest),
+        added=counting.filter(pl.col("last_hungry").is_null()).select("parent", **rest),
+        repeated=settled.filter(~pl.col("counts") & pl.col("told")).select("parent", unit="last_used"),
     )
