@@ -96,3 +96,41 @@ def test_codex_log_carries_counts_as_text_and_no_total_in_them() -> None:
         1009,
         307,
     )
+
+
+def test_codex_names_one_span_per_event_and_only_the_counted_one_is_the_call() -> None:
+    counted = {
+        "gen_ai.usage.input_tokens": 131,
+        "gen_ai.usage.output_tokens": 17,
+        "codex.usage.reasoning_output_tokens": 0,
+    }
+    turn = {"codex.turn.token_usage.input_tokens": 131, "codex.turn.token_usage.output_tokens": 17}
+    operations = [
+        row_of(counted, scope="codex_exec", name="handle_responses")["operation"],
+        row_of({"from": "output_item_added"}, scope="codex_exec", name="handle_responses")["operation"],
+        row_of(turn, scope="codex_exec", name="session_task.turn")["operation"],
+        row_of({"tool_name": "exec_command", "tool_source": "direct"}, scope="codex_exec", name="exec_command")[
+            "operation"
+        ],
+    ]
+    assert operations == ["inference", "other", "agent", "tool"]
+
+
+def test_codex_request_log_is_one_http_request_numbered_from_one() -> None:
+    told = {"event.name": "codex.api_request", "http.response.status_code": 429, "attempt": 0, "duration_ms": "69"}
+    row = log_row_of(told, scope="codex_otel.log_only")
+    assert row is not None
+    assert (row["operation"], row["attempt_number"], row["http_status"], row["error_type"]) == ("http", 1, 429, "429")
+
+
+def test_gemini_cli_span_says_that_its_output_lacks_the_thoughts() -> None:
+    told = {"gen_ai.operation.name": "llm_call", "gen_ai.usage.input_tokens": 1110, "gen_ai.usage.output_tokens": 41}
+    row = row_of(told, scope="gemini-cli", name="llm_call")
+    assert (row["operation"], row["flags"], row["reasoning_reported"]) == ("inference", "reasoning_unknown", False)
+
+
+def test_claude_code_says_failure_and_fast_mode_in_its_own_words() -> None:
+    row = row_of(
+        {"span.type": "llm_request", "success": False, "speed": "fast"}, scope="com.anthropic.claude_code.tracing"
+    )
+    assert (row["error_type"], row["service_tier"], row["response_id"]) == ("error", "fast", None)
