@@ -1,0 +1,211 @@
+"""The bookkeeper on a real store: what arrives in pieces, twice, late or across a restart ends in the same books."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tokenpnl.tables import DERIVED
+from tokenpnl_analytics.ledger import Bookkeeper
+from tokenpnl_analytics.ratecard import default_rate_card
+from tokenpnl_ingest.collector import Collector
+from tokenpnl_ingest.home import Home
+from tokenpnl_ingest.otlp import Signal
+
+START_NS = 1_795_000_000_000_000_000
+SECOND_NS = 1_000_000_000
+Span = dict[str, Any]
+
+
+def span(trace: int, number: int, *, parent: int | None = None, scope: str = "lib", **attributes: str | int) -> Span:
+    """Return one OTLP/JSON span of a trace, a second after the span before it."""
+    start = START_NS + (trace * 100 + number) * SECOND_NS
+    return {
+        "scope": scope,
+        "traceId": f"{trace:032x}",
+        "spanId": f"{trace * 1000 + number:016x}",
+        **({"parentSpanId": f"{trace * 1000 + parent:016x}"} if parent is not None else {}),
+        "name": str(attributes.get("name", "chat")),
+        "startTimeUnixNano": str(start),
+        "endTimeUnixNano": str(start + SECOND_NS // 2),
+        "attributes": [
+            {"key": key, "value": {"intValue": value} if isinstance(value, int) else {"stringValue": value}}
+            for key, value in attributes.items()
+        ],
+    }
+
+
+def call(trace: int, number: int, **more: Any) -> Span:
+    usage = {"gen_ai.usage.input_tokens": 1000 + number, "gen_ai.usage.output_tokens": 100 + trace}
+    asked = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini", "gen_ai.provider.name": "openai"}
+    return span(trace, number, **{**asked, **usage, **more})
+
+
+def run(trace: int, run_id: str) -> Span:
+    named = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": "desk", "tokenpnl.run.id": run_id}
+    return span(trace, 0, **named)
+
+
+def traces(spans: Sequence[Span]) -> bytes:
+    groups = [
+        {"scope": {"name": one["scope"]}, "spans": [{key: one[key] for key in one if key != "scope"}]} for one in spans
+    ]
+    return json.dumps({"resourceSpans": [{"resource": {}, "scopeSpans": groups}]}).encode()
+
+
+def outcome(run_id: str, status: str, at: str) -> bytes:
+    told = {"tokenpnl.run.id": run_id, "tokenpnl.outcome.status": status, "tokenpnl.outcome.at": at}
+    record = {
+        "timeUnixNano": str(START_NS),
+        "eventName": "tokenpnl.outcome",
+        "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in told.items()],
+    }
+    return json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}).encode()
+
+
+class Desk:
+    """A collector and a bookkeeper without threads of its own: it books when asked."""
+
+    def __init__(self, collector: Collector) -> None:
+        self.collector = collector
+        self.keeper = Bookkeeper(collector.store, default_rate_card)
+
+    def take(self, spans: Sequence[Span]) -> None:
+        self._take(Signal.TRACES, traces(spans))
+
+    def tell(self, run_id: str, status: str, at: str = "2026-11-20T00:00:00Z") -> None:
+        self._take(Signal.LOGS, outcome(run_id, status, at))
+
+    def _take(self, signal: Signal, body: bytes) -> None:
+        assert self.collector.submit(signal, body, "application/json").result(30).refused == 0
+        assert self.collector.drain(30)
+        self.keeper.catch_up()
+
+    def table(self, name: str) -> pl.DataFrame:
+        frame = pl.DataFrame(self.collector.store.query("table", name=name))
+        return frame.drop("outcome_recorded_at", strict=False).sort(frame.columns[1:3])
+
+
+@contextmanager
+def desk_at(path: Path) -> Iterator[Desk]:
+    with Collector(Home.at(path)) as collector:
+        yield Desk(collector)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with desk_at(tmp_path / "home") as opened:
+        yield opened
+
+
+def books(desk: Desk) -> dict[str, list[dict[str, Any]]]:
+    return {table.name: desk.table(table.name).to_dicts() for table in DERIVED}
+
+
+def test_a_run_is_booked_once_its_spans_are_loaded(desk: Desk) -> None:
+    desk.take([run(1, "r1"), call(1, 1, parent=0)])
+    (booked,) = desk.table("runs").to_dicts()
+    # 1,001 tokens at $0.15 and 101 at $0.60 a million.
+    assert (booked["run_id"], booked["n_calls"], booked["cost_usd"]) == ("r1", 1, Decimal("0.00021075"))
+
+
+def test_an_outcome_that_comes_later_moves_the_cost_of_its_run(desk: Desk) -> None:
+    desk.take([run(1, "r1"), call(1, 1, parent=0)])
+    assert set(desk.table("line_items")["cost_category"]) == {"pending"}
+    desk.tell("r1", "failure")
+    assert set(desk.table("line_items")["cost_category"]) == {"failed_run"}
+
+
+def test_an_outcome_that_comes_first_waits_for_its_run(desk: Desk) -> None:
+    desk.tell("r1", "success")
+    desk.take([run(1, "r1"), call(1, 1, parent=0)])
+    assert desk.table("runs")["outcome"].to_list() == ["success"]
+
+
+def test_a_call_that_a_second_library_reports_in_another_trace_counts_once(desk: Desk) -> None:
+    desk.take([call(1, 1, **{"gen_ai.response.id": "resp-1"})])
+    repeated = call(1, 1, **{"gen_ai.response.id": "resp-1"})
+    desk.take([{**repeated, "scope": "other", "traceId": f"{9:032x}", "spanId": f"{9:016x}"}])
+    assert desk.table("attempts").height == 1
+    assert desk.table("duplicates").height == 1
+    assert desk.table("runs").height == 1
+
+
+def test_the_books_go_on_from_their_mark_after_a_restart(tmp_path: Path) -> None:
+    with desk_at(tmp_path) as first:
+        first.collector.submit(Signal.TRACES, traces([run(1, "r1"), call(1, 1, parent=0)]), "application/json").result(
+            30
+        )
+    with desk_at(tmp_path) as second:
+        assert second.collector.drain(30)
+        assert second.keeper.catch_up() == 1
+        assert second.keeper.catch_up() == 0
+        assert second.table("runs").height == 1
+
+
+def test_a_keeper_on_its_own_thread_follows_what_is_loaded(desk: Desk) -> None:
+    desk.keeper.start()
+    desk.collector.submit(Signal.TRACES, traces([run(1, "r1"), call(1, 1, parent=0)]), "application/json").result(30)
+    assert desk.collector.drain(30)
+    desk.keeper.wake()
+    desk.keeper.close()
+    desk.keeper.catch_up()
+    assert desk.table("runs").height == 1
+
+
+TWO_RUNS = [
+    run(1, "r1"),
+    call(1, 1, parent=0, **{"gen_ai.response.id": "a"}),
+    call(1, 2, parent=0, **{"gen_ai.response.id": "b"}),
+    run(2, "r2"),
+    call(2, 1, parent=0, **{"gen_ai.response.id": "c"}),
+    {**call(2, 1, **{"gen_ai.response.id": "c"}), "scope": "other", "traceId": f"{3:032x}", "spanId": f"{3001:016x}"},
+    call(4, 1),
+]
+Action = Callable[[Desk], None]
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> list[Action]:
+    """Return the spans in any order and batching, some again, the outcomes anywhere between them."""
+    order = draw(st.permutations(TWO_RUNS)) + draw(st.lists(st.sampled_from(TWO_RUNS), max_size=4))
+    cuts = sorted(draw(st.sets(st.integers(1, len(order) - 1), max_size=3)))
+    batches = [order[start:end] for start, end in zip([0, *cuts], [*cuts, len(order)], strict=True)]
+    actions: list[Action] = [lambda desk, batch=batch: desk.take(batch) for batch in batches]
+    for told in (("r1", "failure", "2026-11-20T00:00:00Z"), ("r1", "success", "2026-11-21T00:00:00Z")):
+        actions.insert(draw(st.integers(0, len(actions))), lambda desk, told=told: desk.tell(*told))
+    return actions
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, list[dict[str, Any]]]:
+    with TemporaryDirectory() as folder, desk_at(Path(folder)) as desk:
+        desk.take(TWO_RUNS)
+        desk.tell("r1", "failure", "2026-11-20T00:00:00Z")
+        desk.tell("r1", "success", "2026-11-21T00:00:00Z")
+        return books(desk)
+
+
+@settings(max_examples=6, deadline=None)
+@given(actions=arrivals())
+def test_order_batching_and_repetition_of_arrival_change_nothing(
+    whole: dict[str, list[dict[str, Any]]], actions: list[Action]
+) -> None:
+    with TemporaryDirectory() as folder, desk_at(Path(folder)) as desk:
+        for act in actions:
+            act(desk)
+        assert books(desk) == whole
+
+
+def test_the_whole_is_two_runs_and_five_calls_of_which_one_is_nobodys(whole: dict[str, list[dict[str, Any]]]) -> None:
+    assert len(whole["attempts"]) == 4
+    assert len(whole["duplicates"]) == 1
+    assert [row["outcome"] for row in whole["runs"] if row["run_id"] == "r1"] == ["success"]
