@@ -108,7 +108,10 @@ def unit_dots(units: pl.DataFrame) -> pl.DataFrame:
         "high",
         pl.col("settled_successes").alias("n"),
         floor.fill_null(value=False).alias("at_least"),
-        pl.col("caveats").replace("", None).alias("note"),
+        pl.when(pl.col("settled_usd") == 0)
+        .then(pl.lit("no price is known"))
+        .otherwise(pl.col("caveats").replace("", None))
+        .alias("note"),
         "to_date_usd",
         "method",
         "n_settled",
