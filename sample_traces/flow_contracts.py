@@ -13,7 +13,7 @@ from world import Job
 VALUES: Final = {"nda": Decimal(45), "lease": Decimal(95), "msa": Decimal(180)}
 CONTRACT_TOKENS: Final = {"nda": 7_000, "lease": 16_000, "msa": 34_000}
 TURNS: Final = {"nda": 2, "lease": 3, "msa": 5}
-PRECEDENT_FEE_USD: Final = Decimal("0.085")
+PRECEDENT_FEE_USD: Final = Decimal("0.06")
 HUMAN_REVIEW_FEE_USD: Final = Decimal("2.50")
 
 
@@ -33,7 +33,7 @@ def contract_review(desk: Desk, job: Job) -> list[Verdict]:
     memo = _write_memo(desk, job, length)
     if memo is None:
         return [Verdict(status="failure", source="program", reason="memo_invalid")]
-    if desk.chance(0.08):
+    if desk.chance(0.05):
         desk.tool("human_review", f"{job.number}", ms=900_000, fee_usd=HUMAN_REVIEW_FEE_USD)
     return _verdict(desk, job)
 

@@ -53,7 +53,7 @@ def _extract(desk: Desk, job: Job) -> bool:
     call = Call(
         prompt=f"extract:{job.number}",
         answer=f"fields:{job.number}",
-        input_tokens=1664 + desk.about(4800, spread=0.4),
+        input_tokens=1664 + desk.about(9000, spread=0.4),
         output_tokens=desk.about(230),
         reasoning_tokens=0,
         prefix=f"fields:{job.release}",

@@ -32,12 +32,12 @@ def support_reply(desk: Desk, job: Job) -> list[Verdict]:
     _classify(desk, question)
     if question < 30 and desk.chance(0.4):
         desk.answer_from_cache(
-            "faq_cache", GPT_MINI, f"faq:{question}", kind="semantic", input_tokens=11_800, output_tokens=700
+            "faq_cache", GPT_MINI, f"faq:{question}", kind="semantic", input_tokens=15_000, output_tokens=700
         )
         desk.tool("update_ticket", f"{job.number}", ms=120)
         return _verdict(desk, job, chance=0.88)
     found = desk.chance(0.91)
-    desk.retrieve("kb_search", EMBEDDING, f"q{question}", documents=5, used=desk.count(2.4, 5) if found else 0)
+    desk.retrieve("kb_search", EMBEDDING, f"q{question}", documents=8, used=desk.count(3, 8) if found else 0)
     served = _draft(desk, job, question)
     if served is None:
         return [Verdict(status="failure", source="program", reason="no_answer")]
@@ -81,7 +81,7 @@ def _draft(desk: Desk, job: Job, question: int) -> Try | None:
     call = Call(
         prompt=f"draft:{job.number}",
         answer=f"reply:{job.number}:{question}",
-        input_tokens=POLICY_TOKENS + 5 * 390 + thread,
+        input_tokens=POLICY_TOKENS + 8 * 640 + thread,
         output_tokens=desk.about(320),
         reasoning_tokens=desk.about(380, spread=0.5),
         prefix="policy",
