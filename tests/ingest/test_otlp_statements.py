@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-
 from tests.ingest.raw_spans import END_NS, raw_span
+
 from tokenpnl_ingest.otlp_statements import Statements, outcome_id
 from tokenpnl_ingest.raw import RawEvent, RawLog
 from tokenpnl_ingest.wire import Received
