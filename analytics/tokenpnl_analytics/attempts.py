@@ -176,6 +176,7 @@ def _judged(attempts: pl.DataFrame) -> pl.DataFrame:
     attempts = attempts.with_columns(
         billed=unbilled,
         usage_missing=silent,
+        latency_ms=(pl.col("ended_at") - pl.col("started_at")).dt.total_nanoseconds() / 1e6,
         attempt_id=pl.concat_str("trace_id", pl.lit(":"), "span_id", number.fill_null("")),
     )
     attempts = disjoint_usage(attempts)

@@ -116,7 +116,6 @@ def _placed(trees: Forest, stands: Standing, book: RunBook, units: pl.DataFrame)
     placed = pl.concat([units.drop(*OWNERS, "agent_name", "run_id"), own], how="horizontal").with_columns(
         context,
         model=pl.coalesce("response_model", "request_model"),
-        latency_ms=(pl.col("ended_at") - pl.col("started_at")).dt.total_nanoseconds() / 1e6,
     )
     failing = [name for name in ("parent_failed", "run_failed") if name in placed.columns]
     placed = placed.with_columns(
