@@ -142,7 +142,7 @@ class PromptCache:
         """
         if model.caching is PrefixCaching.NONE or tokens < 1024:
             return 0, 0
-        warm = self._warm_until.get((model.name, prefix), 0) >= at_ns
+        warm = self._warm_until.get((model.name, prefix), -1) >= at_ns
         self._warm_until[model.name, prefix] = at_ns + (hours * HOUR or 300 * SECOND)
         if model.caching is PrefixCaching.AUTOMATIC:
             return (tokens // 128 * 128, 0) if warm else (0, 0)

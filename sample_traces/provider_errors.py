@@ -27,8 +27,8 @@ class APITimeoutError(ProviderError):
     """The client waited long enough."""
 
 
-FAILURES: Final[dict[Fate, ProviderError]] = {
-    Fate.THROTTLED: RateLimitError("scripted"),
-    Fate.SERVER_ERROR: InternalServerError("scripted"),
-    Fate.TIMED_OUT: APITimeoutError("scripted"),
+FAILURES: Final[dict[Fate, type[ProviderError]]] = {
+    Fate.THROTTLED: RateLimitError,
+    Fate.SERVER_ERROR: InternalServerError,
+    Fate.TIMED_OUT: APITimeoutError,
 }
