@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tokenpnl.model import AttemptStatus, CostCategory, OutcomeStatus, ServedReason
+from tokenpnl_analytics.frames import MONEY
 
 
 @dataclass(frozen=True)
@@ -132,3 +133,37 @@ def _first_match(rules: list[Rule], values: list[pl.Expr], rest: str | None) -> 
     for rule, value in reversed(list(zip(rules, values, strict=True))):
         result = pl.when(rule.holds).then(value).otherwise(result)
     return result
+
+
+def totals_in_both_orders(
+    line_items: pl.DataFrame, attempts: pl.DataFrame, fees: pl.DataFrame, runs: pl.DataFrame
+) -> pl.DataFrame:
+    """Return each category's cost as booked and under the reverse order of rules: precedence is not truth.
+
+    Args:
+        line_items: table `line_items`; the other tables are those it was made of.
+        attempts: table `attempts`.
+        fees: table `fees`.
+        runs: table `runs`.
+
+    Returns:
+        `cost_category, cost_usd, reversed_cost_usd` in the order of the rules, every category that either order uses;
+        both columns sum to the traced cost.
+    """
+    reason = pl.col("cost_category").alias("reversed_category")
+    turned_attempts = classify(attempts, runs, reverse=True).select("tenant", "attempt_id", reason)
+    turned_fees = classify(fees, runs, reverse=True).select("tenant", "trace_id", "span_id", reason)
+    of_attempts = line_items.filter(pl.col("attempt_id").is_not_null()).join(
+        turned_attempts, on=["tenant", "attempt_id"]
+    )
+    of_fees = line_items.filter(pl.col("attempt_id").is_null()).join(turned_fees, on=["tenant", "trace_id", "span_id"])
+    lines = pl.concat([of_attempts, of_fees])
+    cost = pl.col("cost_usd").sum()
+    booked = lines.group_by("cost_category").agg(cost)
+    turned = lines.group_by(pl.col("reversed_category").alias("cost_category")).agg(cost.alias("reversed_cost_usd"))
+    order = {category.value: place for place, category in enumerate(CostCategory)}
+    return (
+        booked.join(turned, on="cost_category", how="full", coalesce=True)
+        .with_columns(pl.col("cost_usd", "reversed_cost_usd").fill_null(pl.lit(0, MONEY)))
+        .sort(pl.col("cost_category").replace_strict(order))
+    )

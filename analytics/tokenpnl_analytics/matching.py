@@ -41,6 +41,9 @@ _NO_CONTEXT = frozenset({"", "auto", "default", "standard", "standard_only", "on
 _DATE_IN_NAME = re.compile(r"(?<!\d)(20\d\d)-?([01]\d)-?([0-3]\d)(?!\d)")
 
 
+_DATE_AT_END = re.compile(r"[-@]20\d\d-?[01]\d-?[0-3]\d$")
+
+
 @dataclass(frozen=True)
 class Match:
     """How one (provider, model, service tier) is priced.
@@ -48,20 +51,22 @@ class Match:
     Attributes:
         card_key: price lists in the rate card; None: no price known.
         context_unmatched: the tier asks for a context that this model never had a price for.
+        undated: the card knows the model, but not the dated version of it that served.
         released_ns: date that the model's own name carries; no price was in force before it.
     """
 
-    card_key: int | None
-    context_unmatched: bool
-    released_ns: int | None
+    card_key: int | None = None
+    context_unmatched: bool = False
+    undated: bool = False
+    released_ns: int | None = None
 
 
 def match(card: RateCard, provider: str | None, model: str | None, service_tier: str | None) -> Match:
     """Return the price lists of a served model; standard ones where its context has none."""
     found = _find(card.snapshot, provider, model) if model else None
     if found is None or model is None:
-        return Match(None, context_unmatched=False, released_ns=None)
-    seller, owner, model_id = found
+        return Match()
+    seller, owner, model_id, undated = found
     tier = (service_tier or "").lower()
     context = STANDARD if tier in _NO_CONTEXT else tier
     # A seller without a list of its own borrows the maker's standard prices, but not the maker's discounts.
@@ -69,17 +74,17 @@ def match(card: RateCard, provider: str | None, model: str | None, service_tier:
     key = card.keys.get((owner, model_id, context)) if own else None
     standard = card.keys.get((owner, model_id, STANDARD))
     unmatched = key is None and context != STANDARD
-    return Match(standard if key is None else key, unmatched, _released_ns(model))
+    return Match(standard if key is None else key, unmatched, undated, _released_ns(model))
 
 
-def _find(snapshot: DataSnapshot, provider: str | None, model: str) -> tuple[str, str, str] | None:
-    """Return (seller, owner of the price list, model id)."""
+def _find(snapshot: DataSnapshot, provider: str | None, model: str) -> tuple[str, str, str, bool] | None:
+    """Return (seller, owner of the price list, model id, whether the version's date had to be dropped)."""
     name = (provider or "").lower().strip()
     name = _PROVIDER_ALIASES.get(name, name)
     if name in SELF_HOSTED_SERVERS:
         return None
     known = name != "litellm" and bool(name) and find_provider_by_id(snapshot.providers, name) is not None
-    for spelled in _spellings(model):
+    for spelled, undated in _spellings(model):
         # Without a known seller the model's name must name its maker, by genai-prices' own rule or as a prefix.
         for seller in (name,) if known else ("litellm", None):
             try:
@@ -87,13 +92,15 @@ def _find(snapshot: DataSnapshot, provider: str | None, model: str) -> tuple[str
             except LookupError:
                 continue
             owner = next(p.id for p in snapshot.providers if any(m is info for m in p.models))
-            return sold_by.id, owner, info.id
+            return sold_by.id, owner, info.id, undated
     return None
 
 
-def _spellings(model: str) -> list[str]:
-    """Return the name as sent, then without a resource path or a gateway's prefix."""
-    return list(dict.fromkeys([model, model.rsplit("/", 1)[-1]]))
+def _spellings(model: str) -> list[tuple[str, bool]]:
+    """Return the name as sent, without a resource path or a gateway's prefix, and last without the version's date."""
+    names = list(dict.fromkeys([model, model.rsplit("/", 1)[-1]]))
+    undated = _DATE_AT_END.sub("", names[-1])
+    return [*((name, False) for name in names), *([(undated, True)] if undated not in names else [])]
 
 
 def _released_ns(model: str) -> int | None:

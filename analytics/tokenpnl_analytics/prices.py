@@ -22,6 +22,7 @@ _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
 _LINE_FLAGS = (
     Flag.CONTEXT_UNMATCHED.value,
     Flag.PRICE_BEFORE_FIRST.value,
+    Flag.PRICE_OF_UNDATED_MODEL.value,
     Flag.PRICE_ROUNDED.value,
     Flag.UNPRICED.value,
 )
@@ -116,12 +117,13 @@ def _priced_kinds(attempts: pl.DataFrame, card: RateCard) -> pl.DataFrame:
 
 
 def _slot_of_each_attempt(attempts: pl.DataFrame, card: RateCard) -> pl.DataFrame:
-    """Return one row per attempt: `row`, `rate_id` (NULL: unpriced), `context_unmatched`, `price_before_first`."""
+    """Return one row per attempt: `row`, `rate_id` (NULL: unpriced), and what is odd about it."""
     models = attempts.select(_MATCHED_BY).unique()
     matches = [match(card, *names) for names in models.iter_rows()]
     known = models.with_columns(
         pl.Series("card_key", [found.card_key for found in matches], pl.Int64),
         pl.Series("never", [found.context_unmatched for found in matches], pl.Boolean),
+        pl.Series(Flag.PRICE_OF_UNDATED_MODEL.value, [found.undated for found in matches], pl.Boolean),
         pl.Series("released_ns", [found.released_ns for found in matches], pl.Int64),
     )
     asked = (
@@ -145,6 +147,7 @@ def _slot_of_each_attempt(attempts: pl.DataFrame, card: RateCard) -> pl.DataFram
     return asked.join(found, on="row", how="left", maintain_order="left").select(
         "row",
         "rate_id",
+        Flag.PRICE_OF_UNDATED_MODEL.value,
         (pl.col("never") | pl.col("context_matched").not_().fill_null(value=False)).alias(Flag.CONTEXT_UNMATCHED.value),
         (pl.col("at_ns") < pl.col("released_ns")).fill_null(value=False).alias(Flag.PRICE_BEFORE_FIRST.value),
     )

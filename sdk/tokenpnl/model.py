@@ -175,6 +175,7 @@ class Flag(StrEnum):
     CONTEXT_UNMATCHED = "context_unmatched"
     PRICE_ROUNDED = "price_rounded"
     PRICE_BEFORE_FIRST = "price_before_first"
+    PRICE_OF_UNDATED_MODEL = "price_of_undated_model"
     UNPRICED = "unpriced"
     REPAIRED = "repaired"
     END_BEFORE_START = "end_before_start"

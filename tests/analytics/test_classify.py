@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenpnl.model import CostCategory
-from tokenpnl_analytics.classify import classify
+from tokenpnl_analytics.classify import classify, totals_in_both_orders
 from tokenpnl_analytics.prices import charge
 
 TIMED_OUT = {"status": "timeout", "superseded": True}
@@ -116,3 +116,19 @@ def test_categories_sum_exactly_to_the_traced_cost(rows, card, attempts, reverse
     by_category = lines.group_by("cost_category").agg(pl.col("cost_usd").sum())
     assert by_category["cost_usd"].sum() == sum((c for c in lines["cost_usd"] if c is not None), Decimal(0))
     assert set(by_category["cost_category"]) <= set(CostCategory)
+
+
+def test_the_totals_under_the_reverse_order_sum_to_the_same_cost(rows, card):
+    tokens = {"output_text_tokens": 100_000}  # 1 USD on gpt-4o
+    attempts = rows.attempts(tokens | FAILED, tokens | TIMED_OUT, tokens, tokens | {"run_id": "r2"})
+    fees = rows.fees({"fee_usd": Decimal("0.5"), "looped": True})
+    runs = rows.runs({"outcome": "failure"}, {"outcome": "success"})
+    lines = charge(classify(attempts, runs), classify(fees, runs), card)
+    totals = totals_in_both_orders(lines, attempts, fees, runs)
+    assert totals.rows() == [
+        ("timeout", Decimal(1), Decimal(0)),
+        ("retry", Decimal(1), Decimal(0)),
+        ("loop", Decimal("0.5"), Decimal(0)),
+        ("failed_run", Decimal(1), Decimal("3.5")),
+        ("productive", Decimal(1), Decimal(1)),
+    ]

@@ -59,3 +59,14 @@ def test_the_ordinary_tiers_are_no_context(card, tier):
 
 def test_no_model_no_price(card):
     assert match(card, "openai", None, None).card_key is None
+
+
+def test_a_dated_version_that_nobody_priced_costs_what_its_model_costs_and_says_so(card):
+    assert named(card, "openai", "gpt-5-mini-2026-09-01") == ("openai", "gpt-5-mini", "standard")
+    assert match(card, "openai", "gpt-5-mini-2026-09-01", None).undated
+    assert not match(card, "openai", "gpt-5-mini-2025-08-07", None).undated
+    assert named(card, "openai", "gpt-99-2026-09-01") is None
+
+
+def test_a_date_that_is_none_says_nothing_about_the_release(card):
+    assert match(card, "openai", "gpt-4o-2024-13-39", None).released_ns is None

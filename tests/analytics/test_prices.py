@@ -288,3 +288,8 @@ def test_a_call_told_natively_and_inclusively_costs_the_same(rows, card):
     assert claude["input_total_tokens"] == 130_213
     # 5 at 3.00, 128,955 at 0.30 and 1,253 at 3.75 USD per million; the total only decides the tier.
     assert total_usd(charge(rows.attempts(claude | split), rows.fees(), card)) == Decimal("0.04340025")
+
+
+def test_the_price_of_an_undated_model_is_flagged(rows, card):
+    lines = charge(rows.attempts({"model": "gpt-5-mini-2026-09-01", "output_text_tokens": 1}), rows.fees(), card)
+    assert lines.select("cost_usd", "flags").rows() == [(Decimal("0.000002"), "price_of_undated_model")]
