@@ -35,8 +35,14 @@ def in_periods(frame: pl.DataFrame, grain: str, zone: str = "UTC", *, at: str = 
     """
     if grain not in GRAINS:
         raise ValueError(f"a grain is one of {', '.join(GRAINS)}, not {grain!r}")
-    local = pl.col(at).dt.convert_time_zone(zone).dt.truncate(GRAINS[grain])
-    return frame.with_columns(local.alias("period"))
+    local = pl.col(at).dt.convert_time_zone(zone)
+    begun = local.dt.truncate(GRAINS[grain])
+    if grain == "hour":
+        return frame.with_columns(begun.alias("period"))
+    # Where clocks are turned at midnight a day has two midnights or none; it is one day all the same.
+    midnight = local.dt.replace_time_zone(None).dt.truncate(GRAINS[grain])
+    first = midnight.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    return frame.with_columns(first.fill_null(begun).alias("period"))
 
 
 def line_item_sums(line_items: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:

@@ -5,7 +5,7 @@ A cohort figure, a ratio of sums: the runs that started in the period, all their
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -48,7 +48,7 @@ def cohort(
 
     Args:
         runs: table `runs`.
-        as_of: outcomes that became true later are not known yet; runs that started later are left out.
+        as_of: aware; outcomes that became true later are not known yet; runs that started later are left out.
         windows: stated outcome windows by workflow, else the observed 95th percentile of outcome delay.
         environments: environments to keep; None keeps all.
 
@@ -56,6 +56,7 @@ def cohort(
         The runs with `direct_usd`, `inline_evaluation_usd`, `unit_cost_usd` (their sum; offline evaluation stays
         outside), `succeeded`, `settled`, `window_hours` (NULL: no outcome yet), `known_share`.
     """
+    as_of = as_of.astimezone(UTC)
     later = pl.col("outcome_at") > pl.lit(as_of)
     kept = runs.filter(pl.col("started_at") <= pl.lit(as_of))
     if environments is not None:
@@ -85,7 +86,8 @@ def unit_costs(
     Args:
         runs: result of `cohort`.
         by: run-level dimensions; a model, step, provider or hour has a `contribution` instead.
-        chance: draws the bootstrap; by default seeded, so that equal books print equal figures.
+        chance: draws the bootstrap; by default seeded anew for each slice, so that a slice prints the same figure
+            on every page.
 
     Returns:
         The dimensions, then `settled_usd` (headline; NULL: nothing settled or no success), its components
@@ -102,7 +104,7 @@ def unit_costs(
     if wrong:
         raise ValueError(f"a unit cost exists by {RUN_DIMENSIONS}, not by {sorted(wrong)}; use contributions()")
     figures = _ratios(_sums(runs, by))
-    estimates = _estimates(runs.filter("settled"), by, chance or np.random.default_rng(SEED))
+    estimates = _estimates(runs.filter("settled"), by, chance)
     joined = figures.join(estimates, on=list(by), how="left", nulls_equal=True).sort(list(by), nulls_last=True)
     return joined.with_columns(_caveats().alias("caveats"))
 
@@ -173,7 +175,7 @@ def _ratios(sums: pl.DataFrame) -> pl.DataFrame:
     ).drop("unit_cost_usd", "n_unresolved", "n_self_declared")
 
 
-def _estimates(settled: pl.DataFrame, by: Sequence[str], chance: np.random.Generator) -> pl.DataFrame:
+def _estimates(settled: pl.DataFrame, by: Sequence[str], chance: np.random.Generator | None) -> pl.DataFrame:
     """Return the interval of each slice's settled figure and what its dearest runs weigh. Float64: estimates."""
     schema: dict[str, pl.DataType] = {
         **{name: settled.schema[name] for name in by},
@@ -187,7 +189,7 @@ def _estimates(settled: pl.DataFrame, by: Sequence[str], chance: np.random.Gener
         cost = slice_["unit_cost_usd"].fill_null(0).cast(pl.Float64).to_numpy()
         won = slice_["succeeded"].cast(pl.Float64).to_numpy()
         level, codes = _clusters(slice_)
-        interval = ratio_interval(cost, won, codes, chance=chance)
+        interval = ratio_interval(cost, won, codes, chance=chance or np.random.default_rng(SEED))
         tail, winsorised = _tail(cost, float(won.sum()))
         bounds = (interval.low, interval.high, interval.method, level, interval.n_clusters, interval.design_effect)
         found.append((*values, *bounds, tail, winsorised))

@@ -105,6 +105,18 @@ def test_a_day_is_that_of_the_zone(books):
     assert days == {"UTC": 1, "Europe/Berlin": 2}
 
 
+@pytest.mark.parametrize(
+    ("zone", "first", "last"),
+    [
+        ("America/Havana", datetime(2026, 11, 1, 4, tzinfo=UTC), datetime(2026, 11, 2, 4, 59, tzinfo=UTC)),  # 25 hours
+        ("America/Havana", datetime(2026, 3, 8, 5, tzinfo=UTC), datetime(2026, 3, 9, 3, 59, tzinfo=UTC)),  # 23 hours
+    ],
+)
+def test_a_day_whose_midnight_comes_twice_or_never_is_one_day(zone, first, last):
+    hours = pl.DataFrame({"started_at": pl.datetime_range(first, last, "30m", eager=True, time_unit="ns")})
+    assert in_periods(hours, "day", zone)["period"].n_unique() == 1
+
+
 def test_an_unknown_grain_is_refused(books):
     with pytest.raises(ValueError, match="hour, day, week, month"):
         in_periods(books([OUT], [{}]), "year")
