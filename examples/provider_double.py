@@ -14,6 +14,8 @@ import argparse
 import itertools
 import json
 import secrets
+import select
+import socket
 import threading
 import time
 import zlib
@@ -255,10 +257,16 @@ class _Handler(BaseHTTPRequestHandler):
         answer, charge = double.take(request)
         time.sleep(answer.delay_s)
         try:
+            if answer.delay_s and self._client_has_gone():
+                raise ConnectionAbortedError("the client gave up")
             self._answer(request, answer, charge)
         except ConnectionError:
             double.not_received(charge)
             self.close_connection = True
+
+    def _client_has_gone(self) -> bool:
+        readable, _, _ = select.select([self.connection], [], [], 0)
+        return bool(readable) and self.connection.recv(1, socket.MSG_PEEK) == b""
 
     def _request(self) -> Request | None:
         body = self._body()

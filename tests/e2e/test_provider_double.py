@@ -1,6 +1,7 @@
 """The provider double, seen through the real clients: what they read is what it billed."""
 
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -194,6 +195,10 @@ def test_an_answer_that_comes_too_late_is_billed_all_the_same(double: ProviderDo
     ):
         client.chat.completions.create(model="gpt-5-mini", messages=QUESTION)
     assert double.billed[0].usage == PLAIN
+    deadline = time.monotonic() + 5
+    while double.charges[0].received and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not double.charges[0].received
 
 
 def test_a_malformed_body_is_no_json(double: ProviderDouble, openai_client: openai.OpenAI) -> None:
