@@ -1,9 +1,9 @@
 """Who a span works for and which attempt it belongs to, carried by the OpenTelemetry context and by W3C baggage.
 
-Inside the process the context holds the run's handle and owner; across processes baggage holds run id, workflow,
-customer and feature, so that a child process or a server stamps the same owner on its spans. Baggage travels in the
-HTTP headers of instrumented clients, Anthropic's own among them: ``TOKENPNL_BAGGAGE`` limits it to ``run`` (the run id
-alone) or ``none``; `carrier` then carries as much.
+Inside the process the context holds the run's handle and owner; across processes baggage holds the run id, so that a
+child process or a server stamps the same run on its spans. Baggage travels in the HTTP headers of instrumented clients,
+Anthropic's own among them, so it holds no more unless ``TOKENPNL_BAGGAGE`` is ``all`` (workflow, customer and feature
+too); ``none`` sends nothing. `carrier` carries as much.
 """
 
 import os
@@ -74,7 +74,7 @@ def owner_of(ctx: Context | None = None) -> Owner | None:
 
 def with_owner(owner: Owner, ctx: Context) -> Context:
     """Return the context with the owner in it and in its baggage; what the owner does not name is taken out."""
-    told = os.environ.get("TOKENPNL_BAGGAGE", "").strip().lower() or "all"
+    told = os.environ.get("TOKENPNL_BAGGAGE", "").strip().lower() or "run"
     whole = told == "all"
     pairs = {
         semconv.RUN_ID: owner.run_id if told in {"all", "run"} else None,
