@@ -18,13 +18,11 @@ class BodyReader:
         """Return the body as sent.
 
         Raises:
-            TooLargeError: it is, or says it will be, larger than the limit.
+            TooLargeError: it is larger than the limit.
             OverloadedError: too many bodies are being read.
             TimeoutError: it did not arrive in time.
             RefusedInputError: the client went away in the middle.
         """
-        if (request.content_length or 0) > limits.HTTP_BODY_BYTES:
-            raise TooLargeError(_too_large(f"{request.content_length} bytes are announced"))
         chunks: list[bytes] = []
         size = 0
         try:
@@ -47,6 +45,16 @@ class BodyReader:
             raise TooLargeError(_too_large("more arrived"))
         if self._reading_bytes > limits.PENDING_BYTES:
             raise OverloadedError("too many bodies are being received; send again later")
+
+
+def refuse_announced(request: web.BaseRequest) -> None:
+    """Return when the body's announced length is within the limit.
+
+    Raises:
+        TooLargeError: it is not; nothing was read.
+    """
+    if (request.content_length or 0) > limits.HTTP_BODY_BYTES:
+        raise TooLargeError(_too_large(f"{request.content_length} bytes are announced"))
 
 
 def _too_large(came: str) -> str:

@@ -13,16 +13,20 @@ from tokenpnl.errors import ConfigurationError, OverloadedError, RefusedInputErr
 from tokenpnl_ingest import api, limits
 from tokenpnl_ingest.answers import JSON, PROTOBUF, refusal, response
 from tokenpnl_ingest.batch import Ack
-from tokenpnl_ingest.bodies import BodyReader
+from tokenpnl_ingest.bodies import BodyReader, refuse_announced
 from tokenpnl_ingest.collector import Collector
 from tokenpnl_ingest.connections import GuardedConnection, GuardedConnections
 from tokenpnl_ingest.otlp import Signal
 
 log = logging.getLogger(__name__)
+# What aiohttp itself says: a malformed request is the client's fault, and its traceback would flood the log.
+_MALFORMED = logging.getLogger(f"{__name__}.malformed")
+_MALFORMED.setLevel(logging.CRITICAL)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _CONTENT_TYPES = {PROTOBUF: PROTOBUF, "application/protobuf": PROTOBUF, JSON: JSON}
 _IDLE_SECONDS = 75.0
 _DRAIN_SECONDS = 5.0
+_LINGER_SECONDS = 2.0  # for the client to read why its body is not read
 _STATUS: dict[type[Exception], int] = {
     TooLargeError: 413,
     RefusedInputError: 400,
@@ -94,9 +98,11 @@ class HttpReceiver:
         runner = web.AppRunner(
             self._application(),
             access_log=None,
+            logger=_MALFORMED,
             auto_decompress=False,  # inflated by us, within the limit
             keepalive_timeout=_IDLE_SECONDS,
             shutdown_timeout=_DRAIN_SECONDS,
+            lingering_time=_LINGER_SECONDS,
         )
         await runner.setup()
         assert runner.server is not None
@@ -109,7 +115,7 @@ class HttpReceiver:
             await runner.cleanup()
 
     def _application(self) -> web.Application:
-        application = web.Application(middlewares=[_clock, _own_host, self._border])
+        application = web.Application(middlewares=[_clock, self._border, _admitted])
         for signal in Signal:
             application.router.add_post(f"/v1/{signal}", self._export(signal))
         api.add_routes(application, self._collector, self._bodies)
@@ -159,12 +165,13 @@ async def _clock(request: web.Request, handler: _Handler) -> web.StreamResponse:
 
 
 @web.middleware
-async def _own_host(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Refuse names other than loopback's, so that no web page reaches the collector through a name of its own."""
+async def _admitted(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Refuse lengths beyond the limit, and names other than loopback's: no web page shall come by a name of its own."""
+    refuse_announced(request)
     try:
         refuse_beyond_loopback(request.url.host or "")
     except (ConfigurationError, ValueError):
-        return _refused(request, 400, "the Host header names another machine; use localhost or 127.0.0.1")
+        raise RefusedInputError("the Host header names another machine; use localhost or 127.0.0.1") from None
     return await handler(request)
 
 
