@@ -110,7 +110,7 @@ def _priced_kinds(attempts: pl.DataFrame, card: RateCard) -> pl.DataFrame:
     asked = (pl.col("kind_code") != _KIND_CODES[REQUEST_KIND]) | pl.col("usd_per_million").is_not_null()
     return (
         priced.filter(asked)
-        .sort("row", "kind_code")
+        .sort(pl.col("row").cast(pl.Int64) * len(KINDS) + pl.col("kind_code"))  # one key sorts twice as fast as two
         .with_columns(pl.col("rounded").fill_null(value=False).alias(Flag.PRICE_ROUNDED.value))
         .drop("rate_key", "rate_id")
     )
