@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 OnLoaded = Callable[[list[str]], None]
 # Few large loads: DuckDB's cost per transaction is that of a thousand rows.
 _PAUSE_SECONDS = 0.4
-_PAYLOAD_BYTES = 8 * 1024 * 1024
+_PAYLOAD_BYTES = 2 * 1024 * 1024  # about 8,000 spans
 _TROUBLE_SECONDS = 1.0
 
 

@@ -22,7 +22,7 @@ from tokenpnl_ingest.store.queries import QUESTIONS, touched_traces
 from tokenpnl_ingest.store.schema import CATALOG, CONTRACT, DIALECT
 
 log = logging.getLogger(__name__)
-MEMORY_MIB = 256
+MEMORY_MIB = 128
 _CHECKPOINT_BYTES = 64 * 1024 * 1024
 
 
