@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from tokenpnl_dashboard import state
+from tokenpnl_dashboard import filters, state
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -21,7 +21,10 @@ page = st.navigation(
     ],
     position="top",
 )
-st.session_state["here"] = page
 state.begin()
 state.watch()
+filters.follow_link(page.url_path)
+if page.url_path in filters.OF_PAGE:
+    # Drawn here and not by the page: widgets of the frame keep their place in the address from page to page.
+    st.session_state["choice"] = filters.choose(*filters.OF_PAGE[page.url_path])
 page.run()

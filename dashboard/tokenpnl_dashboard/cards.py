@@ -8,6 +8,8 @@ import streamlit as st
 
 from tokenpnl_dashboard import words
 from tokenpnl_dashboard.charts import Chart
+from tokenpnl_dashboard.filters import widen
+from tokenpnl_dashboard.reading import synthetic
 from tokenpnl_dashboard.state import edition
 
 Address = dict[str, str | list[str]]
@@ -106,6 +108,8 @@ def chip(*parts: str, priced_share: float | None = None) -> None:
         badge, colour, icon = "Collector not reachable: last good figures", "red", ":material/cloud_off:"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(badge, color=colour, icon=icon)
+        if synthetic():
+            st.badge("Synthetic sample data", color="violet", icon=":material/science:")
         if priced_share is not None and priced_share < 1:
             missing = words.percent(1 - priced_share)
             st.badge(
@@ -136,9 +140,4 @@ def nothing_here(title: str, reason: str) -> None:
     with st.container(border=True):
         st.header(title, anchor=False)
         st.markdown(reason)
-        st.page_link(
-            st.session_state["here"],
-            label="Show all time without filters",
-            icon=":material/zoom_out_map:",
-            query_params={"period": "all"},
-        )
+        st.button("Show all time without filters", icon=":material/zoom_out_map:", on_click=widen)

@@ -38,6 +38,9 @@ COLUMN = {
 }
 """Name in the address -> column of the books. `outcome` is a column of runs only and stands apart."""
 
+OF_PAGE = {"": (), "pnl": ("model",), "runs": ("outcome", "category", "model")}
+"""Page -> its filters beside the shared ones; a page that is not named has no filters."""
+
 SHARED = ("workflow", "customer", "environment")
 
 
@@ -76,10 +79,49 @@ class Choice:
 
 def choose(*more: str) -> Choice:
     """Draw the filter row and return the choice; `more` names filters beside the shared ones."""
+    rare = [name for name in COLUMN if name not in (*SHARED, *more) and name in st.query_params] if more else []
+    names = (*SHARED, *more, *rare)
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
         period = _period()
-        picked = {name: _values(name) for name in (*SHARED, *more)}
+        # Seven filters share the row of a laptop; four have room for a name.
+        picked = {name: _values(name, width=200 if len(names) < 5 else 155) for name in names}
     return Choice(period, {name: values for name, values in picked.items() if values})
+
+
+def chosen() -> Choice:
+    """Return the choice that the frame of this page drew."""
+    choice = st.session_state["choice"]
+    assert isinstance(choice, Choice)
+    return choice
+
+
+def follow_link(page: str) -> None:
+    """Let the address of a link win over what the same filters said on the page before.
+
+    Streamlit does so on a cold load only; between pages it would keep the old values and rewrite the address.
+    """
+    arrived_from = st.session_state.get("came_from")
+    st.session_state["came_from"] = page
+    if arrived_from in (None, page):
+        return
+    periods = {title: label for label, title in PERIODS.items()}
+    if "period" in st.query_params:
+        said = st.query_params["period"]
+        st.session_state["period"] = periods.get(said, said)
+    categories = {title: label for label, title in words.CATEGORY.items()}
+    for name in (*COLUMN, "outcome"):
+        said_values = [categories.get(value, value) for value in st.query_params.get_all(name)]
+        known = [value for value in said_values if value in _options(name)] if said_values else []
+        if known:
+            st.session_state[name] = known
+
+
+def widen() -> None:
+    """Choose all time and no filter."""
+    st.session_state["period"] = "all"
+    for name in (*COLUMN, "outcome"):
+        if name in st.session_state:
+            st.session_state[name] = []
 
 
 def bounds(period: Period) -> dict[str, datetime | None]:
@@ -107,7 +149,7 @@ def _period() -> Period:
         return parse_period(DEFAULT_PERIOD, now=now)
 
 
-def _values(name: str) -> list[str]:
+def _values(name: str, *, width: int) -> list[str]:
     return st.multiselect(
         name.capitalize() if name != "category" else "Cost category",
         _options(name),
@@ -117,7 +159,7 @@ def _values(name: str) -> list[str]:
         format_func=words.category if name == "category" else str,
         # An address may name a category in the words of the books, not only by its title.
         accept_new_options=name == "category",
-        width=150,
+        width=width,
     )
 
 

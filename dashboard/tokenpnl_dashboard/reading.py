@@ -6,7 +6,8 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from tokenpnl.tables import LINE_ITEMS
+from tokenpnl.semconv import SYNTHETIC
+from tokenpnl.tables import LINE_ITEMS, RESOURCES
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.statement import GRAINS, in_periods, statement
 from tokenpnl_analytics.units import PRODUCTION, cohort, unit_costs
@@ -72,6 +73,12 @@ def price_versions() -> list[str]:
     """Return the rate cards that the books were priced with."""
     found: list[str] = ask("distinct", name=LINE_ITEMS.name, column="price_version")["price_version"].to_list()
     return found
+
+
+def synthetic() -> bool:
+    """Return whether any emitter says that its telemetry is synthetic: samples and demos."""
+    known = ask("distinct", name=RESOURCES.name, column="attributes_json")["attributes_json"]
+    return bool(known.str.contains(f'"{SYNTHETIC}": ?true').any())
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -1,18 +1,17 @@
 """What a page knows before it draws: the book, the version of its data, the moment it reads, the reader's theme."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 import streamlit as st
 
 from tokenpnl.errors import StoreError
+from tokenpnl_analytics.periods import reading_moment
 from tokenpnl_dashboard import theme
 from tokenpnl_dashboard.book import Book, Version
 from tokenpnl_dashboard.theme import Ink
-
-STALE_AFTER = timedelta(hours=48)
 
 
 @dataclass(frozen=True)
@@ -56,9 +55,8 @@ def book() -> Book:
 
 def edition_of(version: Version, *, now: datetime) -> Edition:
     """Return the edition of a version read at `now`; the demo must not look empty in a year."""
-    newest = version.newest_at
-    stale = newest is not None and now - newest > STALE_AFTER
-    return Edition(version.data_version, newest, newest if newest is not None and stale else now, stale)
+    as_of = reading_moment(version.newest_at, now=now)
+    return Edition(version.data_version, version.newest_at, as_of, stale=as_of != now)
 
 
 def latest() -> Edition:

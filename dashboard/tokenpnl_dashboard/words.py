@@ -106,6 +106,11 @@ def change(ratio: float | None) -> str | None:
     return f"{ratio * 100:+.1f}%" if abs(ratio) < 10 else f"×{ratio + 1:,.0f}"
 
 
+def short_versions(versions: Sequence[str]) -> list[str]:
+    """Return rate cards by name and version, without the hash that tells two of one version apart."""
+    return list(dict.fromkeys(version.split(" sha256:")[0] for version in versions))
+
+
 def points(share: float | None, before: float | None) -> str | None:
     """Return the change of a share in percentage points, `+3.1 pts`; None where there is nothing to compare with."""
     if share is None or before is None:

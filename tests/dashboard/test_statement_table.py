@@ -63,7 +63,8 @@ def test_an_absent_value_is_a_column_of_its_own_and_the_rest_leads_nowhere() -> 
     ("name", "value", "said"),
     [
         ("effective_usd", Decimal("5.5"), "5.50"), ("discount_usd", Decimal("5.5"), "(5.50)"),
-        ("n_runs", 1200, "1,200"), ("usd_per_success", Decimal("0.0075"), "$0.0075"), ("priced_share", 0.992, "99%"), ("effective_usd", None, "–"),
+        ("n_runs", 1200, "1,200"), ("usd_per_success", Decimal("0.0075"), "$0.0075"),
+        ("priced_share", 0.992, "99%"), ("effective_usd", None, "–"),
         ("contribution_usd", Decimal("-5.5"), "(5.50)"),
     ],
 )  # fmt: skip

@@ -8,7 +8,7 @@ import streamlit as st
 from tokenpnl.model import WITHOUT_DIRECT_RESULT
 from tokenpnl_analytics.statement import cost_by_category, statement
 from tokenpnl_dashboard import cards, charts, charts_units, figures, words
-from tokenpnl_dashboard.filters import NOBODY, Choice, choose
+from tokenpnl_dashboard.filters import NOBODY, Choice, chosen
 from tokenpnl_dashboard.reading import price_versions, sums, unit_cost_by
 from tokenpnl_dashboard.state import edition, ink
 
@@ -67,7 +67,7 @@ def _draw(choice: Choice) -> None:
 
 def _chip(row: Row, everything: Row) -> None:
     versions = price_versions()
-    basis = f"list prices {words.listed(versions)}" if versions else "no prices"
+    basis = f"list prices {words.listed(words.short_versions(versions))}" if versions else "no prices"
     cards.chip(
         f"{words.percent(row['priced_share'])} of usage lines priced",
         f"outcome coverage {words.percent(everything.get('outcome_coverage'))}",
@@ -182,7 +182,7 @@ def _workflows(choice: Choice, units: pl.DataFrame) -> None:
             ],
             "Cost per success": [words.usd(row["settled_usd"]) for row in top],
             "95% interval": [words.interval(row["low"], row["high"]).removeprefix("95% interval ") for row in top],
-            "Runs": [row["n_runs"] for row in top],
+            "Runs in cohort": [row["n_runs"] for row in top],
             "Settled successes": [row["settled_successes"] for row in top],
             "Outcome coverage": [words.percent(row["outcome_coverage"]) for row in top],
             "Priced": [words.percent(row["priced_share"]) for row in top],
@@ -214,16 +214,17 @@ def _unit_caption(dots: pl.DataFrame) -> str:
 
 
 def _disclosure(everything: Row) -> str:
+    prices = f"Prices: {words.listed(price_versions())}. "
     n = f"{everything['n_runs']:,} runs, {everything['n_settled']:,} settled. " if everything else ""
     method, clusters = everything.get("method") or "no method", everything.get("clusters") or "run"
     return (
-        f"{n}Effective cost at list prices; no invoice was reconciled. Cost per success: all cost of the settled runs "
+        f"{prices}{n}Effective cost at list prices; no invoice reconciled. Cost per success: all cost of settled runs "
         f"over their successes, production unless an environment is chosen; interval: {method}, clusters: {clusters}. "
         "Cost without direct result is not cost that can be avoided."
     )
 
 
-picked = choose()
+picked = chosen()
 st.title("Is the model doing high-value reasoning, or is it expensive glue?", anchor=False)
 if edition().newest_at is None:
     cards.nothing_yet()

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from tokenpnl_dashboard import cards, statement_table, words
-from tokenpnl_dashboard.filters import COLUMN, Choice, choose
+from tokenpnl_dashboard.filters import COLUMN, Choice, chosen
 from tokenpnl_dashboard.reading import statement_by
 from tokenpnl_dashboard.state import edition
 
@@ -73,7 +73,7 @@ def _way_to_runs(choice: Choice, by: str, shown: statement_table.Shown, cells: l
     )
 
 
-picked = choose("model")
+picked = chosen()
 st.title("What did we spend, by line and against before?", anchor=False)
 if edition().newest_at is None:
     cards.nothing_yet()

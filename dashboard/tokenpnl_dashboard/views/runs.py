@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 
 from tokenpnl_dashboard import cards, words
-from tokenpnl_dashboard.filters import NO_OUTCOME, Choice, bounds, choose
+from tokenpnl_dashboard.filters import NO_OUTCOME, Choice, bounds, chosen
 from tokenpnl_dashboard.state import ask, edition
 
 ROWS = 100
@@ -111,7 +111,7 @@ def _columns() -> dict[str, Any]:
     }
 
 
-picked = choose("outcome", "category", "model")
+picked = chosen()
 st.title("Which runs?", anchor=False)
 if edition().newest_at is None:
     cards.nothing_yet()
