@@ -18,11 +18,12 @@ from tokenpnl_ingest.home import Home, Running, running_collector
 from tokenpnl_ingest.store import Store
 
 _PATIENCE_S = 60
+_OUTCOME_TIME = ("outcomes", "effective_at")
 
 
 @dataclass(frozen=True)
 class Version:
-    """The state of the data: `data_version` grows with every change, `newest_at` is the newest start of a run or line."""
+    """The state of the data: `data_version` grows with every change, `newest_at` is the time of the newest fact."""
 
     data_version: int
     newest_at: datetime | None
@@ -104,15 +105,13 @@ class ServedBook:
 
 
 def newest_at(book: Book) -> datetime | None:
-    """Return the newest start of a line item or run; None when there is none."""
-    starts = [_newest_start(book, table) for table in ("runs", "line_items")]
-    return max((start for start in starts if start is not None), default=None)
+    """Return the time of the newest run, line item or outcome; None when there is none."""
+    times = [_newest(book, *told) for told in (("runs", "started_at"), ("line_items", "started_at"), _OUTCOME_TIME)]
+    return max((time for time in times if time is not None), default=None)
 
 
-def _newest_start(book: Book, table: str) -> datetime | None:
-    newest = book.query("table", name=table, columns=["started_at"], order_by="started_at", descending=True, limit=1)[
-        "started_at"
-    ]
+def _newest(book: Book, table: str, column: str) -> datetime | None:
+    newest = book.query("table", name=table, columns=[column], order_by=column, descending=True, limit=1)[column]
     return newest[0] if len(newest) else None
 
 
