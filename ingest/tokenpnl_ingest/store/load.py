@@ -38,7 +38,8 @@ def storable(rows: pa.Table, table: Table) -> pa.Table:
     for column in table.columns:
         arrow = _ARROW[column.type]
         if column.name in rows.column_names:
-            columns.append(rows[column.name].cast(arrow))
+            found = rows[column.name]
+            columns.append(found if found.type == arrow else found.cast(arrow))
         else:
             columns.append(pa.chunked_array([pa.nulls(length, arrow)]))
     return pa.table(dict(zip(table.names, columns, strict=True)))
@@ -117,12 +118,19 @@ def delete_traces(connection: duckdb.DuckDBPyConnection, trace_ids: Sequence[str
 
 def rows_of(batches: Sequence[tuple[int, Batch]], table: Table) -> pa.Table | None:
     """Return the rows that the batches carry for the table, each with its batch number; None when there are none."""
-    found = [
-        _numbered(storable(batch.tables[table.name], table), number)
-        for number, batch in batches
-        if table.name in batch.tables
-    ]
-    return pa.concat_tables(found).combine_chunks() if found else None
+    found = [(number, batch.tables[table.name]) for number, batch in batches if table.name in batch.tables]
+    if not found:
+        return None
+    # A journal may hold batches of an earlier table contract: what a batch lacks is NULL.
+    rows = pa.concat_tables([rows for _, rows in found], promote_options="default")
+    if "batch_no" in table.names:
+        numbers = np.repeat([number for number, _ in found], [rows.num_rows for _, rows in found])
+        column = pa.array(numbers, pa.int64())
+        if "batch_no" in rows.column_names:
+            rows = rows.set_column(rows.column_names.index("batch_no"), "batch_no", column)
+        else:
+            rows = rows.append_column("batch_no", column)
+    return storable(rows, table)
 
 
 def batch_rows(batches: Sequence[tuple[int, Batch]], fresh_spans: pa.Table) -> pa.Table:
@@ -140,10 +148,3 @@ def batch_rows(batches: Sequence[tuple[int, Batch]], fresh_spans: pa.Table) -> p
         "refused": [batch.refused for _, batch in batches],
     }
     return storable(pa.table(rows), BATCHES)
-
-
-def _numbered(rows: pa.Table, number: int) -> pa.Table:
-    if "batch_no" not in rows.column_names:
-        return rows
-    numbers = pa.array(np.full(rows.num_rows, number, np.int64))
-    return rows.set_column(rows.column_names.index("batch_no"), "batch_no", numbers)
