@@ -15,6 +15,8 @@ _PLACE = ("row", "tenant", "trace_id", "span_id", "parent_span_id", "signal", "n
 _TOP = {
     f"top_{name}": pl.col(name) for name in ("row", "parent_span_id", "name", "scope_name", "started_at", "ended_at")
 }
+# What eight records of one call do not tell, the ninth does not either.
+_MOST_WITNESSES = 8
 _SCRATCH = ("wraps", "rule", "placed")
 
 
@@ -68,6 +70,7 @@ def _union(rich: pl.DataFrame) -> pl.DataFrame:
     lead = pl.col("_bad").first().over("unit")
     rich = rich.with_columns(pl.when(pl.col("_bad") == lead).then(pl.col(name)).alias(name) for name in _FAULT)
     rich = rich.with_columns(_rank=pl.int_range(pl.len()).over("unit"), n_members=pl.len().over("unit"))
+    rich = rich.filter(pl.col("_rank") < _MOST_WITNESSES)
     base = rich.filter(pl.col("_rank") == 0)
     plain = [name for name in base.columns if name not in {"unit", "n_members", "flags", *REPORTED_COLUMNS, *_ANY}]
     for rank in range(1, int(rich["_rank"].max() or 0) + 1):  # type: ignore[arg-type]

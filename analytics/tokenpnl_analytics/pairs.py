@@ -22,12 +22,11 @@ def one_to_one(candidates: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The columns `left`, `right` of the pairs, sorted.
     """
-    open_pairs = candidates.sort("distance", "left", "right")
+    open_pairs = candidates.sort("distance", "left", "right").with_row_index("place")
     pairs = [open_pairs.select(_SIDES).clear()]
     while open_pairs.height:
-        first = pl.int_range(pl.len())
-        best_left = first == first.min().over("left", "right_class")
-        best_right = first == first.min().over("right", "left_class")
+        best_left = pl.col("place") == pl.col("place").min().over("left", "right_class")
+        best_right = pl.col("place") == pl.col("place").min().over("right", "left_class")
         mutual = open_pairs.filter(best_left & best_right)
         pairs.append(mutual.select(_SIDES))
         open_pairs = open_pairs.join(mutual, on=["left", "right_class"], how="anti", maintain_order="left").join(
