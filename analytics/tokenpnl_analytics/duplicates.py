@@ -13,6 +13,12 @@ BUCKET_NS = 2_000_000_000
 SILENT_BUCKET_NS = 500_000_000
 _NO_PAIRS = pl.DataFrame(schema={"left": pl.Int64, "right": pl.Int64})
 
+_COMPARED = (
+    *("row", "_class", "_start", "_end", "_request", "_response", "_input", "_output"),
+    *("response_id", "call_id", "session_id", "resource_hash", "output_tokens", "reasoning_tokens"),
+    *("cache_read_tokens", "cache_write_tokens"),
+)
+
 
 def model_key(column: str) -> pl.Expr:
     """Return the model's name in lower case without vendor prefix; emitters disagree on both."""
@@ -105,7 +111,7 @@ def _overlapping(spans: pl.DataFrame) -> pl.DataFrame:
         _neighbours(told, ["tenant", "operation", "_input", "_output", "_failed"], "_start", BUCKET_NS),
         _neighbours(silent, ["tenant", "operation", "_failed", "resource_hash"], "_start", SILENT_BUCKET_NS),
         _neighbours(spans, ["tenant", "operation", "_failed", "trace"], "_start", SILENT_BUCKET_NS).filter(
-            pl.col("_known") != pl.col("_known_right")
+            (pl.max_horizontal("_input", "_output") < 0) != (pl.max_horizontal("_input_right", "_output_right") < 0)
         ),
     ]
     alike = _same_time() & _same_model() & _no_contradiction()
@@ -138,7 +144,7 @@ def _repeated_in_logs(records: pl.DataFrame) -> pl.DataFrame:
 
 def _neighbours(records: pl.DataFrame, key: list[str], moment: str, bucket_ns: int) -> pl.DataFrame:
     """Return the pairs of records of different classes that agree in the key and lie in neighbouring buckets."""
-    crowd = records.filter(pl.col("_class").n_unique().over(key) > 1)
+    crowd = records.filter(pl.col("_class").n_unique().over(key) > 1).select(dict.fromkeys([*_COMPARED, *key]))
     crowd = crowd.with_columns(_bucket=pl.col(moment) // bucket_ns, **{f"_key_{name}": pl.col(name) for name in key})
     crowd = crowd.with_columns(_rank=pl.struct("_start", "row").rank("ordinal").over([*key, "_bucket", "_class"]))
     around = pl.concat(crowd.with_columns(pl.col("_bucket") + shift) for shift in (-1, 0, 1))

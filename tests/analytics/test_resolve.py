@@ -73,7 +73,7 @@ def assert_same(left: Resolution, right: Resolution) -> None:
         assert_frame_equal(getattr(left, name).sort(order), getattr(right, name).sort(order))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(span_frames(), st.randoms(use_true_random=False))
 def test_order_and_repetition_change_nothing(spans: pl.DataFrame, random: Any) -> None:
     order = [random.randrange(spans.height) for _ in range(5)] + list(range(spans.height))
@@ -81,7 +81,7 @@ def test_order_and_repetition_change_nothing(spans: pl.DataFrame, random: Any) -
     assert_same(resolve(spans), resolve(spans[order].with_columns(received_at=pl.col("started_at"), batch_no=2)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(span_frames())
 def test_component_by_component_is_the_same_as_all_at_once(spans: pl.DataFrame) -> None:
     linked = components(link_keys(spans)).select("trace_id", "component")
@@ -93,7 +93,7 @@ def test_component_by_component_is_the_same_as_all_at_once(spans: pl.DataFrame) 
     assert_same(resolve(spans), together)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(span_frames())
 def test_kinds_sum_to_totals_and_every_call_has_its_attempts(spans: pl.DataFrame) -> None:
     books = resolve(spans)
@@ -110,7 +110,7 @@ def test_kinds_sum_to_totals_and_every_call_has_its_attempts(spans: pl.DataFrame
     assert set(books.attempts["run_id"].drop_nulls()) <= set(books.runs["run_id"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(span_frames())
 def test_every_record_with_usage_carries_a_bill_or_repeats_one(spans: pl.DataFrame) -> None:
     books = resolve(spans)
