@@ -13,6 +13,7 @@ from opentelemetry.trace import SpanKind
 from tokenpnl import semconv
 from tokenpnl.context import attempt_of, owner_of
 from tokenpnl.guard import Shield
+from tokenpnl.state import SCOPE
 
 _NOT_MODEL_OPERATIONS: Final = {"invoke_agent", "create_agent", "invoke_workflow", "execute_tool", "plan", "retrieval"}
 _MODEL_KINDS: Final = {"LLM", "EMBEDDING", "RERANKER"}
@@ -50,6 +51,8 @@ class StampingProcessor(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Stamp a span as it starts; what its library has set itself stays."""
         with Shield("stamp a span"):
+            if span.instrumentation_scope is not None and span.instrumentation_scope.name == SCOPE:
+                return  # ours are born with their stamps
             ctx = context.get_current() if parent_context is None else parent_context
             owner, attempt = owner_of(ctx), attempt_of(ctx)
             told = span.attributes or {}

@@ -39,10 +39,15 @@ class State:
     fingerprint_key: bytes | None = None
     reraise: bool = field(default_factory=_reraise_wanted)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    _kept: tuple[trace.TracerProvider, trace.Tracer] | None = field(default=None, init=False, compare=False)
 
     def tracer(self) -> trace.Tracer:
         """Return the tracer of our scope, from the provider that `init` chose, else from the global one."""
-        return trace.get_tracer(SCOPE, tracer_provider=self.provider)
+        provider = self.provider or trace.get_tracer_provider()
+        # Asking a provider for its tracer costs as much as starting a span.
+        if self._kept is None or self._kept[0] is not provider:
+            self._kept = (provider, provider.get_tracer(SCOPE))
+        return self._kept[1]
 
     def logger(self) -> "Logger | None":
         """Return the OTLP logger that carries outcomes told later, or None before `init`."""

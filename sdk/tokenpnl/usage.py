@@ -76,8 +76,12 @@ _ATTRIBUTES = {
 
 def part(source: object, *names: str) -> Any:
     """Return the first member of that name that is there and not None, of a mapping or an object; else None."""
+    if source is None:
+        return None
+    # Most responses are plain dictionaries; asking the abstract class costs more than the look-up.
+    keyed = type(source) is dict or isinstance(source, Mapping)
     for name in names:
-        value = source.get(name) if isinstance(source, Mapping) else getattr(source, name, None)
+        value = source.get(name) if keyed else getattr(source, name, None)  # type: ignore[attr-defined]
         if value is not None:
             return value
     return None

@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,13 +80,13 @@ def test_the_clock_steps_when_read_and_moves_by_hand() -> None:
 
 
 def test_a_recording_leaves_the_process_as_it_was() -> None:
-    before = dict(vars(state)), context.get_current()
+    before = replace(state), context.get_current()
     with tokenpnl.workflow("outside"), testing.recording() as recorded:
         assert tokenpnl.current_run() is None
         with tokenpnl.workflow("inside"):
             pass
     assert [span.name for span in recorded.spans] == ["invoke_workflow inside"]
-    assert (dict(vars(state)), context.get_current()) == before
+    assert (state, context.get_current()) == before
 
 
 def test_a_span_that_is_not_there_is_named_with_those_that_are() -> None:

@@ -1,0 +1,114 @@
+"""SDK overhead: CPU time of one traced model call with 20 attributes, ours against plain opentelemetry-sdk.
+
+`python benchmarks/sdk_overhead.py` alternates both (A B A B) in one process, both with a batch processor whose exporter
+drops everything, counts the CPU time of the calling thread, and prints JSON and a table of medians.
+"""
+
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace import SpanKind
+
+import tokenpnl
+
+CALLS = 3_000
+ROUNDS = 7
+# Eight attributes are the model call's own on both sides, twelve are the program's.
+OURS = {f"app.attribute.{number}": f"value {number}" for number in range(12)}
+MODEL_CALL = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-5-mini",
+    "gen_ai.response.model": "gpt-5-mini",
+    "gen_ai.response.id": "chatcmpl-1",
+    "gen_ai.usage.input_tokens": 1200,
+    "gen_ai.usage.output_tokens": 300,
+    "gen_ai.response.finish_reasons": ("stop",),
+}
+RESPONSE = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "model": "gpt-5-mini",
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "fine"}}],
+    "usage": {"prompt_tokens": 1200, "completion_tokens": 300, "total_tokens": 1500},
+}
+
+
+class Drop(SpanExporter):
+    """Takes spans and forgets them, so that only recording is measured."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002  # the exporter's signature
+        """Forget the spans."""
+        return SpanExportResult.SUCCESS
+
+
+def provider() -> TracerProvider:
+    """Return a provider that exports in batches to nowhere."""
+    made = TracerProvider()
+    made.add_span_processor(BatchSpanProcessor(Drop(), max_queue_size=65_536))
+    return made
+
+
+def plain_calls(tracer_provider: TracerProvider) -> Callable[[], None]:
+    """Return what records one call with the plain SDK."""
+    tracer = tracer_provider.get_tracer("bench")
+
+    def call() -> None:
+        with tracer.start_as_current_span("chat gpt-5-mini", kind=SpanKind.CLIENT) as span:
+            for name, value in OURS.items():
+                span.set_attribute(name, value)
+            for name, value in MODEL_CALL.items():
+                span.set_attribute(name, value)
+
+    return call
+
+
+def recorded_calls() -> Callable[[], None]:
+    """Return what records one call with our SDK inside a run: identity, usage read from the response, run stamps."""
+
+    def call() -> None:
+        with tokenpnl.llm_call("openai", "gpt-5-mini", attributes=OURS) as model_call:
+            model_call.record(RESPONSE)
+
+    return call
+
+
+def microseconds(call: Callable[[], None]) -> float:
+    """Return the CPU microseconds of one call, over `CALLS` of them."""
+    start = time.thread_time()
+    for _ in range(CALLS):
+        call()
+    return (time.thread_time() - start) / CALLS * 1e6
+
+
+def main() -> None:
+    """Measure, print JSON and a table."""
+    os.environ["OTEL_TRACES_EXPORTER"] = os.environ["OTEL_LOGS_EXPORTER"] = "none"
+    tokenpnl.init("bench", provider=provider(), instrument=False)
+    plain, recorded = plain_calls(provider()), recorded_calls()
+    samples: dict[str, list[float]] = {"plain": [], "tokenpnl": []}
+    with tokenpnl.workflow("bench"):
+        for _ in range(ROUNDS):
+            samples["plain"].append(microseconds(plain))
+            samples["tokenpnl"].append(microseconds(recorded))
+    medians = {name: statistics.median(taken) for name, taken in samples.items()}
+    figures = {
+        "plain_us": round(medians["plain"], 1),
+        "tokenpnl_us": round(medians["tokenpnl"], 1),
+        "ratio": round(medians["tokenpnl"] / medians["plain"], 2),
+        "calls": CALLS,
+        "rounds": ROUNDS,
+    }
+    print(json.dumps(figures))
+    print("| recorder | CPU microseconds a call | ratio |\n|---|---|---|")
+    print(f"| opentelemetry-sdk | {figures['plain_us']} | 1.00 |")
+    print(f"| tokenpnl | {figures['tokenpnl_us']} | {figures['ratio']} |")
+
+
+if __name__ == "__main__":
+    main()
