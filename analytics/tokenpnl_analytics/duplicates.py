@@ -144,7 +144,7 @@ def _repeated_in_logs(records: pl.DataFrame) -> pl.DataFrame:
 
 def _neighbours(records: pl.DataFrame, key: list[str], moment: str, bucket_ns: int) -> pl.DataFrame:
     """Return the pairs of records of different classes that agree in the key and lie in neighbouring buckets."""
-    crowd = records.filter(pl.col("_class").n_unique().over(key) > 1).select(dict.fromkeys([*_COMPARED, *key]))
+    crowd = records.filter(pl.col("_class").n_unique().over(key) > 1).select(list(dict.fromkeys([*_COMPARED, *key])))
     crowd = crowd.with_columns(_bucket=pl.col(moment) // bucket_ns, **{f"_key_{name}": pl.col(name) for name in key})
     crowd = crowd.with_columns(_rank=pl.struct("_start", "row").rank("ordinal").over([*key, "_bucket", "_class"]))
     around = pl.concat(crowd.with_columns(pl.col("_bucket") + shift) for shift in (-1, 0, 1))
