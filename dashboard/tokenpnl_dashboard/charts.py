@@ -14,6 +14,7 @@ from tokenpnl_dashboard import theme, words
 from tokenpnl_dashboard.theme import Ink
 
 ROW_HEIGHT = 30
+STEP_HEIGHT = 34
 FONT = '"Source Sans", "Source Sans Pro", Helvetica, Arial, sans-serif'
 
 
@@ -59,7 +60,8 @@ def waterfall(ladder: pl.DataFrame, ink: Ink) -> Chart:
         hovertemplate="%{y}: %{text}<extra></extra>",
         marker=fill([row["line"] for row in rows]),
     )
-    figure = go.Figure(bar, layout(ink, height=ROW_HEIGHT * len(rows) + 36))
+    figure = go.Figure(bar, layout(ink, height=STEP_HEIGHT * len(rows) + 12))
+    figure.update_layout(margin={"b": 4})
     widest = max((float(row["amount_usd"]) for row in rows), default=0.0)
     widest = max((float(row["amount_usd"]) for row in rows), default=0.0)
     for row, label in zip(rows, labels, strict=True):

@@ -10,6 +10,7 @@ from tokenpnl_dashboard.charts import Chart, fill, layout
 from tokenpnl_dashboard.theme import Ink
 
 ROW_HEIGHT = 26
+MINUTES_FROM_MS = 180_000
 LABEL_WIDTH = 168
 LABEL_LENGTH = 26
 
@@ -25,6 +26,7 @@ def span_waterfall(spans: pl.DataFrame, ink: Ink, *, selected: str | None = None
     """
     rows = spans.to_dicts()
     longest = max((row["offset_ms"] + (row["duration_ms"] or 0.0) for row in rows), default=0.0) or 1.0
+    unit, unit_ms = ("min", 60_000) if longest > MINUTES_FROM_MS else ("s", 1000)
     marker = fill([row["cost_category"] for row in rows])
     marker["line"] = {
         "color": ink.text,
@@ -35,9 +37,9 @@ def span_waterfall(spans: pl.DataFrame, ink: Ink, *, selected: str | None = None
     figure.add_bar(
         orientation="h",
         y=list(range(len(rows))),
-        base=[row["offset_ms"] / 1000 for row in rows],
+        base=[row["offset_ms"] / unit_ms for row in rows],
         # A span that took no time, or never ended, still needs a mark that can be clicked.
-        x=[max(row["duration_ms"] or 0.0, longest / 250) / 1000 for row in rows],
+        x=[max(row["duration_ms"] or 0.0, longest / 250) / unit_ms for row in rows],
         customdata=[row["span_id"] for row in rows],
         hovertext=[_hover(row) for row in rows],
         hovertemplate="%{hovertext}<extra></extra>",
@@ -62,7 +64,7 @@ def span_waterfall(spans: pl.DataFrame, ink: Ink, *, selected: str | None = None
             figure.add_annotation(
                 y=number,
                 x=(row["offset_ms"] if right else row["offset_ms"] + max(row["duration_ms"] or 0.0, longest / 250))
-                / 1000,
+                / unit_ms,
                 text=text,
                 xanchor="right" if right else "left",
                 xshift=-5 if right else 5,
@@ -70,7 +72,12 @@ def span_waterfall(spans: pl.DataFrame, ink: Ink, *, selected: str | None = None
                 font={"color": ink.text, "size": 12},
             )
     figure.update_xaxes(
-        range=[0, longest * 1.02 / 1000], ticksuffix=" s", side="top", nticks=6, gridcolor=ink.line, zeroline=False
+        range=[0, longest * 1.02 / unit_ms],
+        ticksuffix=f" {unit}",
+        side="top",
+        nticks=6,
+        gridcolor=ink.line,
+        zeroline=False,
     )
     figure.update_yaxes(range=[len(rows) - 0.5, -0.5], showticklabels=False, showgrid=False, zeroline=False)
     figure.update_layout(bargap=0.3)

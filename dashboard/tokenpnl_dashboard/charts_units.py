@@ -116,7 +116,7 @@ def _label(row: dict[str, object]) -> str:
         return str(row["note"] or "no success yet")
     parts = [f"<b>{_estimate(row)}</b>"]
     if row["low"] is not None and row["high"] is not None and not row["at_least"]:
-        parts.append(f"({words.usd(row['low'])} to {words.usd(row['high'])})".replace("$", ""))  # type: ignore[arg-type]
+        parts.append(f"({words.between(row['low'], row['high'])})".replace("$", ""))  # type: ignore[arg-type]
     return "  ".join(parts)
 
 

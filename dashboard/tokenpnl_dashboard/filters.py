@@ -22,6 +22,7 @@ PERIODS = {
     "all": "All time",
 }
 DEFAULT_PERIOD = "last-30d"
+FILTER_WIDTH = 164  # seven fill the row of a laptop, two that of a phone
 NO_OUTCOME = "none"
 NOBODY = "(none)"
 
@@ -83,8 +84,7 @@ def choose(*more: str) -> Choice:
     names = (*SHARED, *more, *rare)
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
         period = _period()
-        # Seven filters share the row of a laptop; four have room for a name.
-        picked = {name: _values(name, width=200 if len(names) < 5 else 155) for name in names}
+        picked = {name: _values(name) for name in names}
     return Choice(period, {name: values for name, values in picked.items() if values})
 
 
@@ -138,7 +138,7 @@ def _period() -> Period:
         bind="query-params",
         accept_new_options=True,
         format_func=lambda text: PERIODS.get(text, text),
-        width=150,
+        width=FILTER_WIDTH,
         help=f"Days in UTC. Type another one: {FORMS}.",
     )
     now = edition().as_of
@@ -149,7 +149,7 @@ def _period() -> Period:
         return parse_period(DEFAULT_PERIOD, now=now)
 
 
-def _values(name: str, *, width: int) -> list[str]:
+def _values(name: str) -> list[str]:
     return st.multiselect(
         name.capitalize() if name != "category" else "Cost category",
         _options(name),
@@ -159,7 +159,7 @@ def _values(name: str, *, width: int) -> list[str]:
         format_func=words.category if name == "category" else str,
         # An address may name a category in the words of the books, not only by its title.
         accept_new_options=name == "category",
-        width=width,
+        width=FILTER_WIDTH,
     )
 
 

@@ -38,16 +38,13 @@ def draw_span(span: dict[str, Any], attempts: pl.DataFrame, lines: pl.DataFrame)
         lines: line items of the run.
     """
     cards.heading(f"Span: {words.markdown(span['name'])}")
-    facts, bill = st.columns(2, gap="medium")
-    with facts:
-        cards.table(_facts(span, attempts), alt=f"Facts of the span {span['name']}")
-    with bill:
-        own = lines.filter(pl.col("span_id") == span["span_id"])
-        if own.is_empty():
-            st.markdown("This span has no cost of its own.")
-        else:
-            cards.table(_bill(own), alt="Its lines of the bill: tokens by kind, price, cost")
-            st.caption(_why(own))
+    own = lines.filter(pl.col("span_id") == span["span_id"])
+    if own.is_empty():
+        st.markdown("This span has no cost of its own.")
+    else:
+        cards.table(_bill(own), alt="Its lines of the bill: tokens by kind, price, cost")
+        st.caption(_why(own))
+    cards.table(_facts(span, attempts), alt=f"Facts of the span {span['name']}")
     attributes = json.loads(span["attributes_json"])
     if attributes:
         with st.expander(f"{words.counted(len(attributes), 'more attribute')}, as the emitter sent them"):

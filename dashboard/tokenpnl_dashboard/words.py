@@ -196,9 +196,14 @@ def interval(low: float | Decimal | None, high: float | Decimal | None) -> str:
     """Return a 95% interval in words; an absent bound is said, not invented."""
     if low is None and high is None:
         return "no interval"
-    if high is None:
+    if high is None or low is None:
         return f"95% interval from {usd(low)}, no upper bound"
-    return f"95% interval {usd(low)} to {usd(high)}"
+    return f"95% interval {between(low, high)}"
+
+
+def between(low: float | Decimal, high: float | Decimal) -> str:
+    """Return a range of money with the decimals of its upper end, unless the lower end needs more."""
+    return f"{usd(low, like=high if low * 10 > high else None)} to {usd(high)}"
 
 
 def markdown(text: str) -> str:

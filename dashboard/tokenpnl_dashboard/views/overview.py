@@ -79,8 +79,8 @@ def _chip(row: Row, everything: Row) -> None:
 def _verdict(row: Row, dots: pl.DataFrame) -> None:
     lost = figures.share(row["without_result_usd"], row["effective_usd"])
     amount = words.usd(row["effective_usd"])
-    floor = " or more" if (row["priced_share"] or 0) < 1 else ""
-    parts = [f"**{words.percent(lost)} of {words.markdown(amount)}{floor} bought no direct result.**"]
+    floor = "at least " if (row["priced_share"] or 0) < 1 else ""
+    parts = [f"**{words.percent(lost)} of {floor}{words.markdown(amount)} bought no direct result.**"]
     pieces = {name.value: row[f"{name.value}_usd"] for name in WITHOUT_DIRECT_RESULT}
     largest = max(pieces, key=lambda name: pieces[name])
     if pieces[largest]:
@@ -140,7 +140,7 @@ def _tiles(choice: Choice, row: Row, earlier: Row, everything: Row, dots: pl.Dat
                 leads_to=("Failed runs", RUNS, choice.address(outcome="failure")),
             )
         cards.tile(
-            "Saved by prompt caches",
+            "Saved by caches",
             words.usd(row["cache_net_usd"]),
             caption="Memo: never added in",
             leads_to=("Statement", "views/pnl.py", choice.address()),

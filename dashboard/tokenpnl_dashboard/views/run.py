@@ -22,10 +22,13 @@ def _draw(run: Row) -> None:
     lines = ask("table", name="line_items", where=where)
     _tiles(run, attempts)
     tree = run_tree(spans, _costs(lines), attempts)
-    _waterfall(tree, n_spans=spans.height)
-    selected = st.query_params.get("span", run["span_id"])
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _waterfall(tree, n_spans=spans.height)
+    dearest = tree.sort("cost_usd", descending=True, nulls_last=True)["span_id"].head(1).to_list()
+    selected = st.query_params.get("span", dearest[0] if dearest else run["span_id"])
     span = spans.filter(pl.col("span_id") == selected)
-    with st.container(border=True, key="card_span"):
+    with right, st.container(border=True, key="card_span"):
         if span.is_empty():
             st.markdown(f"Span `{selected}` is not part of this run. Pick one in the figure above.")
         else:
@@ -88,7 +91,7 @@ def _waterfall(tree: pl.DataFrame, *, n_spans: int) -> None:
 
 
 def _attempts(attempts: pl.DataFrame, lines: pl.DataFrame) -> None:
-    kinds = [kind for kind in UsageKind if attempts[kind.column].null_count() < attempts.height]
+    kinds = [kind for kind in UsageKind if (attempts[kind.column].fill_null(0) != 0).any()]
     costs = lines.group_by("attempt_id").agg(
         pl.when(pl.col("cost_usd").count() > 0).then(pl.col("cost_usd").sum()), pl.col("cost_category").first()
     )
