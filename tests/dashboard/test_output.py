@@ -1,0 +1,62 @@
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import polars as pl
+import pytest
+
+from tokenpnl_dashboard.output import csv_text, plain, print_frame, print_json
+
+FRAME = pl.DataFrame(
+    {"model": ["a|b", None], "cost_usd": [Decimal("0.000090000000"), None], "n_lines": [1, 2]},
+    schema={"model": pl.String, "cost_usd": pl.Decimal(38, 12), "n_lines": pl.Int64},
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (Decimal("0.000009000000"), "0.000009"),
+        (Decimal("1E+3"), "1000"),
+        (datetime(2026, 11, 24, 8, tzinfo=UTC), "2026-11-24T08:00:00Z"),
+        ({"a": [Decimal("1.50")]}, {"a": ["1.5"]}),
+        (None, None),
+    ],
+)
+def test_a_value_keeps_its_digits_and_loses_its_padding(value: object, told: object) -> None:
+    assert plain(value) == told
+
+
+def test_json_says_null_for_what_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    print_frame(FRAME, "json")
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[1] == {"model": None, "cost_usd": None, "n_lines": 2}
+
+
+def test_markdown_escapes_what_would_break_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    print_frame(FRAME, "md")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "| a\\|b | 0.00009 | 1 |"
+    assert lines[3] == "| – | – | 2 |"
+
+
+def test_a_table_shows_every_cell(capsys: pytest.CaptureFixture[str]) -> None:
+    print_frame(FRAME, "table", title="costs")
+    printed = capsys.readouterr().out
+    assert "costs" in printed
+    assert "0.00009" in printed
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx"])
+def test_csv_text_cannot_be_run_by_a_spreadsheet(text: str) -> None:
+    assert f"'{text}" in csv_text(pl.DataFrame({"name": [text]}))
+
+
+def test_csv_keeps_negative_money_a_number() -> None:
+    frame = pl.DataFrame({"usd": [Decimal("-1.5")]}, schema={"usd": pl.Decimal(38, 12)})
+    assert csv_text(frame).splitlines() == ["usd", "-1.500000000000"]
+
+
+def test_a_document_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"cost_usd": Decimal("2.0")})
+    assert json.loads(capsys.readouterr().out) == {"cost_usd": "2"}
