@@ -174,6 +174,9 @@ def layout(ink: Ink, *, height: int) -> dict[str, Any]:
         "hoverlabel": {"bgcolor": ink.ground, "font": {"color": ink.text}, "bordercolor": ink.line},
         "showlegend": False,
         "dragmode": False,
+        # A finger that scrolls the page must not move the axes.
+        "xaxis": {"fixedrange": True},
+        "yaxis": {"fixedrange": True},
         "bargap": 0.28,
     }
 
