@@ -83,16 +83,3 @@ def components(links: pl.DataFrame) -> pl.DataFrame:
     pairs = joining.select(left=pl.col("at").min().over(key), right="at").filter(pl.col("left") != pl.col("right"))
     label = groups(traces.height, pairs.unique())
     return traces.with_columns(component=pl.Series(label.astype(np.int64), dtype=pl.Int64)).drop("at")
-
-
-def linked_traces(links: pl.DataFrame, others: pl.DataFrame) -> set[str]:
-    """Return the traces of `others` that a row of `links` is linked with.
-
-    Args:
-        links: rows of the table `links`, of the traces at hand.
-        others: rows of the table `links`, of any traces, that carry the same keys.
-    """
-    pairs = links.join(others, on=["tenant", "key"], suffix="_other")
-    scope, other = pl.col("scope_name"), pl.col("scope_name_other")
-    apart = (scope != other).fill_null(value=True)
-    return set(pairs.filter(apart)["trace_id_other"].to_list())

@@ -3,9 +3,9 @@
 from typing import Any
 
 import polars as pl
-from tests.analytics.spans import chat, frame, run, span
+from tests.analytics.spans import chat, frame, span
 
-from tokenpnl_analytics.links import components, link_keys, linked_traces
+from tokenpnl_analytics.links import components, link_keys
 
 
 def n_components(*rows: dict[str, Any]) -> int:
@@ -46,14 +46,6 @@ def test_failures_of_two_libraries_in_one_process_link() -> None:
 def test_a_busy_single_emitter_stays_a_set_of_single_traces() -> None:
     rows = [chat(f"s{n}", f"p{n}", trace_id=f"t{n}", at=n / 100) for n in range(300)]
     assert n_components(*rows) == 300
-
-
-def test_linked_traces_are_those_that_share_a_key() -> None:
-    mine = link_keys(frame(chat("a", trace_id="t1", response_id="x")))
-    others = link_keys(
-        frame(chat("b", trace_id="t2", response_id="x"), chat("c", trace_id="t3"), run("d", trace_id="t4"))
-    )
-    assert linked_traces(mine, others) == {"t2"}
 
 
 def test_tenants_never_link() -> None:
