@@ -77,6 +77,14 @@ def usd(value: Decimal | float | None, *, like: Decimal | float | None = None) -
     return f"({text})" if value < 0 else text
 
 
+def exact_usd(value: Decimal | None) -> str:
+    """Return money with every digit that it has, unknown as a dash; for the line that an auditor compares."""
+    if value is None:
+        return UNKNOWN
+    text = f"{value:f}"
+    return f"${text.rstrip('0').rstrip('.') if '.' in text else text}"
+
+
 def deduction(value: Decimal | None, *, like: Decimal | None = None) -> str:
     """Return an amount that is taken off, in parentheses and without a sign: `(116)`."""
     if value is None:

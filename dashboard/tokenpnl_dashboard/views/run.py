@@ -59,6 +59,7 @@ def _tiles(run: Row, attempts: pl.DataFrame) -> None:
         st.metric("Attempts / calls", f"{run['n_attempts']:,} / {run['n_calls']:,}", border=True)
         tokens = attempts.select(pl.col("input_total_tokens", "output_total_tokens").sum()).row(0)
         st.metric("Tokens in / out", " / ".join(words.tokens(n) for n in tokens), border=True)
+    st.caption(f"Cost to the last digit: {words.markdown(words.exact_usd(run['cost_usd']))}")
 
 
 def _stated(run: Row) -> str | None:
