@@ -83,29 +83,31 @@ def measure(protocol: str, module: str, *, batches: int, rate: float) -> dict[st
     with tempfile.TemporaryDirectory() as folder:
         home = Home.at(folder)
         collector = start(home, module)
-        running = wait_until_served(home, collector)
-        address = running.grpc if protocol == "grpc" else running.http
-        command = [sys.executable, str(Path(__file__).with_name("otlp_load.py")), "--protocol", protocol]
-        command += ["--address", address, "--batches", str(batches), "--spans-per-second", str(rate)]
-        command += ["--warm-batches", str(WARM)]
-        load = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert load.stdin is not None
-        assert load.stdout is not None
-        ready = json.loads(load.stdout.readline())
-        wait_until(running, "spans", WARM * SPANS)
-        stored = ask(running, "count", name="spans")["rows"][0].as_py()
-        before = cpu_seconds(collector.pid)
-        begun = time.perf_counter()
-        load.stdin.write("\n")
-        load.stdin.close()
-        report = json.loads(load.stdout.readline())
-        spans = batches * SPANS
-        queryable = wait_until(running, "spans", stored + spans) - begun
-        booked = None if module == "tokenpnl_ingest" else wait_until_booked(running) - begun
-        cpu = cpu_seconds(collector.pid) - before
-        peaks = [peak_rss_mib(process.pid) for process in processes(collector.pid)]
-        collector.terminate()
-        collector.wait()
+        try:
+            running = wait_until_served(home, collector)
+            address = running.grpc if protocol == "grpc" else running.http
+            command = [sys.executable, str(Path(__file__).with_name("otlp_load.py")), "--protocol", protocol]
+            command += ["--address", address, "--batches", str(batches), "--spans-per-second", str(rate)]
+            command += ["--warm-batches", str(WARM)]
+            load = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            assert load.stdin is not None
+            assert load.stdout is not None
+            ready = json.loads(load.stdout.readline())
+            wait_until(running, "spans", WARM * SPANS)
+            stored = ask(running, "count", name="spans")["rows"][0].as_py()
+            before = cpu_seconds(collector.pid)
+            begun = time.perf_counter()
+            load.stdin.write("\n")
+            load.stdin.close()
+            report = json.loads(load.stdout.readline())
+            spans = batches * SPANS
+            queryable = wait_until(running, "spans", stored + spans) - begun
+            booked = None if module == "tokenpnl_ingest" else wait_until_booked(running) - begun
+            cpu = cpu_seconds(collector.pid) - before
+            peaks = [peak_rss_mib(process.pid) for process in processes(collector.pid)]
+        finally:
+            collector.terminate()
+            collector.wait()
     return {
         "protocol": protocol,
         "offered_spans_per_s": rate or "as fast as acknowledged",
