@@ -195,6 +195,11 @@ def days_of(period: Period) -> str:
     return window(period.since, period.until)
 
 
+def versus(period: Period) -> str:
+    """Return what a figure is compared with, short enough for a tile: `vs 22 Sep to 21 Oct`."""
+    return f"vs {days_of(period)}".rsplit(" ", 1)[0] if period.until is not None else "vs all time"
+
+
 def with_share(value: Decimal | None, share: float | None) -> str:
     """Return money with its share: `$6.64 (20%)`."""
     return usd(value) if share is None else f"{usd(value)} ({percent(share)})"

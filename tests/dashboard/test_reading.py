@@ -2,9 +2,12 @@
 
 from decimal import Decimal
 
+import polars as pl
 import pytest
 from tests.dashboard.frames import NOW, FrameBook, book_of
 
+from tokenpnl.tables import RESOURCES
+from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.periods import Period
 from tokenpnl_dashboard import reading, state
 from tokenpnl_dashboard.filters import Choice

@@ -72,6 +72,11 @@ def test_a_window_names_its_last_day_not_the_one_after() -> None:
     assert words.window(datetime(2026, 11, 24, tzinfo=UTC), datetime(2026, 11, 25, tzinfo=UTC)) == "24 Nov 2026"
 
 
+def test_a_comparison_says_its_days_without_the_year() -> None:
+    month = Period("x", datetime(2026, 9, 22, tzinfo=UTC), datetime(2026, 10, 22, tzinfo=UTC))
+    assert words.versus(month) == "vs 22 Sep to 21 Oct"
+
+
 def test_an_open_period_is_all_time() -> None:
     assert words.days_of(Period("all", None, None)) == "all time"
 

@@ -101,7 +101,7 @@ def _tiles(choice: Choice, row: Row, earlier: Row, everything: Row, dots: pl.Dat
     before = figures.share(earlier.get("without_result_usd"), earlier.get("effective_usd"))
     daily = figures.daily(days)
     previous = choice.period.previous()
-    against = f"vs {words.days_of(previous)}" if previous and earlier.get("n_lines") else None
+    against = words.versus(previous) if previous and earlier.get("n_lines") else None
     failed = [category.value for category in WITHOUT_DIRECT_RESULT]
     with st.grid(columns=5, min_column_width=170):
         cards.tile(
