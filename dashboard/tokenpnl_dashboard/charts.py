@@ -57,7 +57,8 @@ def waterfall(ladder: pl.DataFrame, ink: Ink) -> Chart:
         text=plain,
         textposition="none",
         customdata=[row["line"] for row in rows],
-        hovertemplate="%{y}: %{text}<extra></extra>",
+        hovertext=[words.CATEGORY_MEANING.get(row["line"], "") for row in rows],
+        hovertemplate="<b>%{y}</b> %{text}<br>%{hovertext}<extra></extra>",
         marker=fill([row["line"] for row in rows]),
     )
     figure = go.Figure(bar, layout(ink, height=STEP_HEIGHT * len(rows) + 12))
@@ -77,6 +78,7 @@ def waterfall(ladder: pl.DataFrame, ink: Ink) -> Chart:
             "Line": [row["title"] for row in rows],
             "USD": [_amount(row, largest) for row in rows],
             "Share of effective cost": [words.percent(row["share"]) for row in rows],
+            "Meaning": [words.CATEGORY_MEANING.get(row["line"], "") for row in rows],
         }
     )
     return Chart(figure, alt, table)

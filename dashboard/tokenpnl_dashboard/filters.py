@@ -170,4 +170,4 @@ def _options(name: str) -> Sequence[str]:
         return tuple(str(category) for category in CostCategory)
     column = COLUMN[name]
     known: list[str] = ask("distinct", name=LINE_ITEMS.name, column=column)[column].to_list()
-    return (*known, NOBODY) if name == "customer" else known
+    return (*known, NOBODY)

@@ -21,7 +21,7 @@ BOOKS = {
 }
 
 
-def opened(page: str, book: FrameBook, **params: str | list[str]) -> AppTest:
+def opened(page: str, book: FrameBook, /, **params: str | list[str]) -> AppTest:
     state.serve(book)
     app = AppTest.from_file(APP, default_timeout=60)
     if page == "run" and "run" not in params and book.frames["runs"].height:
@@ -102,6 +102,14 @@ def test_runs_of_no_customer_can_be_asked_for() -> None:
 
 def test_a_list_of_runs_is_cut_into_pages() -> None:
     app = opened("runs", BOOKS["many"], period="all")
+    assert len(app.dataframe[0].value) == 100
+
+
+def test_a_narrower_filter_on_a_late_page_begins_again_at_the_first() -> None:
+    app = opened("runs", BOOKS["many"], period="all", page="3")
+    assert app.session_state["page"] == 3
+    app.multiselect(key="workflow").set_value(["support_reply"]).run()
+    assert not app.exception
     assert len(app.dataframe[0].value) == 100
 
 

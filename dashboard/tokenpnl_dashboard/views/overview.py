@@ -50,7 +50,7 @@ def _draw(choice: Choice) -> None:
             "Cost per successful outcome",
             charts_units.cost_per_success(dots.head(TOP), ink()),
             key="units",
-            caption=_unit_caption(dots),
+            caption=_unit_caption(dots) + _rest(dots.height),
             leads_to=lambda workflow: choice.address(workflow=workflow, outcome="success"),
         )
     cards.card(
@@ -156,7 +156,7 @@ def _shares(choice: Choice) -> None:
         "Share of each category",
         charts.category_shares(rows, ink()),
         key="shares",
-        caption="One bar is all the cost of a workflow.",
+        caption=f"One bar is all the cost of a workflow.{_rest(named['workflow'].n_unique())}",
         legend=charts.category_key(rows["cost_category"].unique(), ink()),
         leads_to=lambda mark: choice.address(category=mark[0], workflow=mark[1]),
     )
@@ -211,6 +211,10 @@ def _unit_caption(dots: pl.DataFrame) -> str:
     windows = dots["window_days"].drop_nulls().to_list()
     age = f" Runs older than the outcome window (up to {words.days(max(windows))})." if windows else ""
     return f"Settled runs: dot and 95% interval.{age}"
+
+
+def _rest(n_workflows: int) -> str:
+    return f" The {TOP} dearest of {n_workflows}." if n_workflows > TOP else ""
 
 
 def _disclosure(everything: Row) -> str:

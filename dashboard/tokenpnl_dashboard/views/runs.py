@@ -83,8 +83,10 @@ def _draw(choice: Choice) -> None:
     n_pages = -(-runs.height // ROWS)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         st.markdown(f"{newest}**{said}**, {words.days_of(choice.period)}", width="content")
-        number = st.pagination(n_pages, key="page", bind="query-params") if n_pages > 1 else 1
+        number = _page_number(n_pages)
         sort = st.selectbox("Sort by", list(SORTS), key="sort", bind="query-params", width=210)
+    # The way back from a run leads to this list.
+    st.session_state["runs_address"] = choice.address(sort=sort, page=str(number))
     ordered = runs.sort(SORTS[sort or "newest"], descending=True, nulls_last=True, maintain_order=True)
     shown = ordered.slice((number - 1) * ROWS, ROWS)
     st.dataframe(
@@ -98,6 +100,16 @@ def _draw(choice: Choice) -> None:
     click = st.session_state.get("open_run")
     if click is not None:
         st.switch_page("views/run.py", query_params={"run": shown["run_id"][click["row"]]})
+
+
+def _page_number(n_pages: int) -> int:
+    if n_pages == 1:
+        return 1
+    if st.session_state.get("page", 1) > n_pages:
+        # A narrower filter leaves fewer pages than the one that was open.
+        st.session_state["page"] = 1
+    # At its own width the widget hides the second page of two.
+    return st.pagination(n_pages, key="page", bind="query-params", width=330)
 
 
 def _columns() -> dict[str, Any]:
