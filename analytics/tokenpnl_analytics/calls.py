@@ -98,6 +98,9 @@ def in_order(attempts: pl.DataFrame) -> pl.DataFrame:
         superseded=pl.col("call") == pl.col("call").shift(-1),
     ).with_columns(pl.col("superseded").fill_null(value=False))
     numbered = numbered.with_columns(attempt_reason=_reason())
+    # Who asks again because of the schema says that the answer before was invalid, though nothing else said so.
+    refused = pl.col("superseded") & (pl.col("attempt_reason").shift(-1) == AttemptReason.SCHEMA.value)
+    numbered = numbered.with_columns(output_valid=pl.col("output_valid") & ~refused.fill_null(value=False))
     return _consequences(numbered).drop("_recorded", "_first")
 
 

@@ -37,6 +37,8 @@ _FAILURE_CAUSE = (
 )
 _INVALID_OUTPUT = pl.col("output_valid").eq_missing(False)  # noqa: FBT003 - a value to compare with
 _FAILED = pl.col("status").is_in([AttemptStatus.ERROR.value])
+# Code repaired invalid output only where something came of it; what nobody asked again in a lost run was given up.
+_LOST_RUN = pl.col("outcome").is_in([OutcomeStatus.FAILURE.value, OutcomeStatus.ABANDONED.value]).fill_null(value=False)
 
 RULES = (
     Rule(
@@ -54,7 +56,7 @@ RULES = (
     Rule(
         CostCategory.SCHEMA_VIOLATION,
         "invalid output, asked again or given up",
-        _INVALID_OUTPUT & (pl.col("superseded") | pl.col("gave_up")),
+        _INVALID_OUTPUT & (pl.col("superseded") | pl.col("gave_up") | _LOST_RUN),
         pl.lit(_INVALID),
     ),
     Rule(

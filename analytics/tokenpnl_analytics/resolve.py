@@ -24,6 +24,7 @@ from tokenpnl_analytics.loops import repeated
 from tokenpnl_analytics.merge import merged
 from tokenpnl_analytics.runs import RunBook, run_book, runs_table
 from tokenpnl_analytics.usage import has_usage
+from tokenpnl_analytics.verdicts import with_verdicts
 
 _UNREAD = ("attributes_json", "events_json", "links_json", "received_at", "batch_no")
 
@@ -60,7 +61,7 @@ def resolve(spans: pl.DataFrame) -> Resolution:
     records = records.with_columns(placed=pl.Series(stands.run[records["row"].to_numpy()] != trees.size))
     units = merged(records)
     gap = gaps(trees, roles, records, units)
-    units = _filled(trees, units, gap)
+    units = with_verdicts(_filled(trees, units, gap), trees.spans)
     hit = pl.col("cache_hit").fill_null(value=False)
     asked = with_calls(ended(_below(trees, roles, units.filter(~hit))))
     book = run_book(trees, stands, np.append(asked["home"].to_numpy(), units.filter(hit)["row"].to_numpy()))

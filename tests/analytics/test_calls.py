@@ -57,6 +57,12 @@ def test_an_invalid_answer_that_was_asked_again_is_the_first_attempt_of_its_call
     assert columns(*rows, names=("attempt_reason", "superseded")) == [("first", True), ("schema", False)]
 
 
+def test_who_asks_again_because_of_the_schema_says_that_the_answer_before_was_invalid() -> None:
+    first = chat("a", "run", call_id="c", attempt_number=1)
+    again = chat("b", "run", at=2, call_id="c", attempt_number=2, attempt_reason="schema")
+    assert columns(first, again, names=("output_valid", "superseded")) == [(False, True), (None, False)]
+
+
 def test_an_invalid_answer_that_nobody_asked_again_is_repaired_unless_its_step_failed() -> None:
     assert columns(chat("a", "run", output_valid=False), names=("flags", "gave_up")) == [("repaired", False)]
     failing = span("step", "run", step_name="parse", status_code="error", took=9)

@@ -56,6 +56,11 @@ def test_invalid_output_that_code_repaired_is_productive(rows):
     assert reasons(rows, [{"output_valid": False, "flags": "repaired"}]) == ["productive"]
 
 
+@pytest.mark.parametrize("outcome", ["failure", "abandoned"])
+def test_invalid_output_that_nobody_asked_again_was_given_up_where_the_run_was_lost(rows, outcome):
+    assert reasons(rows, [{"output_valid": False}], outcome) == ["schema_violation"]
+
+
 @pytest.mark.parametrize(
     ("attempt", "cause"),
     [
