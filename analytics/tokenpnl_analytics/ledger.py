@@ -8,6 +8,7 @@ together with the mark that says how far the books go. Killed at any moment, the
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 
@@ -20,9 +21,12 @@ from tokenpnl_analytics.books import Books, keep_books
 from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.links import components, link_keys
 from tokenpnl_analytics.ratecard import RateCard
+from tokenpnl_analytics.resolve import UNREAD
 from tokenpnl_ingest.store import Store
 
 log = logging.getLogger(__name__)
+# What resolution never looks at is most of a span's bytes.
+_READ = Table(SPANS.name, SPANS.grain, tuple(column for column in SPANS.columns if column.name not in UNREAD))
 _TRACES_A_ROUND = 4_000
 _PAUSE_S = 0.2
 _TROUBLE_S = 2.0
@@ -41,6 +45,8 @@ class Bookkeeper:
         self._card = card
         self._wake = threading.Event()
         self._closing = False
+        # Traces booked since the mark. None until a first catch-up is through: an earlier process may have booked any.
+        self._ahead: set[str] | None = None
         self._thread = threading.Thread(target=self._run, name="tokenpnl-bookkeeper", daemon=True)
 
     def start(self) -> "Bookkeeper":
@@ -67,7 +73,8 @@ class Bookkeeper:
             touched = self._store.query("touched_traces", after=mark)["trace_id"].to_pylist()
             rounds = [touched[at : at + _TRACES_A_ROUND] for at in range(0, len(touched), _TRACES_A_ROUND)] or [[]]
             for traces in rounds:
-                self._book(traces, upto if traces is rounds[-1] else None)
+                self._book(traces, mark, upto if traces is rounds[-1] else None)
+            self._ahead = set()
             booked += len(touched)
         return booked
 
@@ -75,6 +82,7 @@ class Bookkeeper:
         while not self._closing:
             self._wake.wait()
             self._wake.clear()
+            began = time.monotonic()
             try:
                 self.catch_up()
             except Exception:  # the thread's border: the mark was not moved, so the next round does it again
@@ -82,22 +90,33 @@ class Bookkeeper:
                 if not self._closing:
                     threading.Event().wait(_TROUBLE_S)
                     self._wake.set()
-            threading.Event().wait(_PAUSE_S)
+            # Under load a pause as long as the work leaves half a core to ingest and makes fewer, larger rounds.
+            threading.Event().wait(max(_PAUSE_S, time.monotonic() - began))
 
     def _mark(self) -> int:
         newest = self._store.query("table", name=BOOKED.name, order_by="batch_no", descending=True, limit=1)
         return int(newest["batch_no"][0].as_py()) if newest.num_rows else 0
 
-    def _book(self, touched: Collection[str], upto: int | None) -> None:
+    def _book(self, touched: Collection[str], mark: int, upto: int | None) -> None:
         """Rebuild the components of the touched traces; `upto` moves the mark, None leaves it."""
         spans, links = self._component(touched)
-        traces = sorted({*touched, *spans["trace_id"].unique().to_list()})
         books = keep_books(spans, self._outcomes(spans), self._card())
         tables = {**_derived(books), LINKS.name: links}
         if upto is not None:
-            mark = pl.DataFrame({"batch_no": [upto], "booked_at": [datetime.now(UTC)]})
-            tables[BOOKED.name] = conform(mark, BOOKED)
-        self._store.replace_derived(traces, {name: frame.to_arrow() for name, frame in tables.items()})
+            told = pl.DataFrame({"batch_no": [upto], "booked_at": [datetime.now(UTC)]})
+            tables[BOOKED.name] = conform(told, BOOKED)
+        replaced = self._booked_before(spans, mark)
+        self._store.replace_derived(replaced, {name: frame.to_arrow() for name, frame in tables.items()})
+
+    def _booked_before(self, spans: pl.DataFrame, mark: int) -> list[str]:
+        """Return the traces that may have derived rows; a trace whose spans are all new has none to look for."""
+        traces = set(spans["trace_id"].unique().to_list())
+        if self._ahead is None:
+            return sorted(traces)
+        old = set(spans.filter(pl.col("batch_no") <= mark)["trace_id"].to_list())
+        replaced = old | (traces & self._ahead)
+        self._ahead |= traces
+        return sorted(replaced)
 
     def _component(self, touched: Collection[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Return the spans of all traces connected with the touched ones, and their links."""
@@ -115,7 +134,7 @@ class Bookkeeper:
             links = pl.concat([links, conform(link_keys(more), LINKS)])
 
     def _spans(self, traces: Collection[str]) -> pl.DataFrame:
-        return self._frame("spans_of_traces", SPANS, trace_ids=sorted(traces))
+        return self._frame("spans_of_traces", _READ, trace_ids=sorted(traces), columns=_READ.names)
 
     def _outcomes(self, spans: pl.DataFrame) -> pl.DataFrame:
         runs = spans["run_id"].drop_nulls().unique().to_list()

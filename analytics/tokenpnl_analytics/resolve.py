@@ -26,7 +26,8 @@ from tokenpnl_analytics.runs import RunBook, run_book, runs_table
 from tokenpnl_analytics.usage import has_usage
 from tokenpnl_analytics.verdicts import with_verdicts
 
-_UNREAD = ("attributes_json", "events_json", "links_json", "received_at", "batch_no")
+UNREAD = ("attributes_json", "events_json", "links_json", "received_at")
+"""Columns of `spans` that resolution does not look at."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def resolve(spans: pl.DataFrame) -> Resolution:
     Args:
         spans: rows of the table `spans`: all versions and repetitions of the spans of some traces.
     """
-    trees = forest(spans.drop(_UNREAD, strict=False))
+    trees = forest(spans.drop(*UNREAD, "batch_no", strict=False))
     stands, roles = standing(trees), bearers(trees)
     everyone = np.arange(trees.size)
     records = members(trees, roles, trees.inherited(everyone, "session_id")["session_id"])

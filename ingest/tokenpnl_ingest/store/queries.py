@@ -112,11 +112,12 @@ def distinct(name: str, column: str, *, since: When = None, until: When = None, 
     )
 
 
-def spans_of_traces(trace_ids: Sequence[str]) -> sa.Select[Any]:
+def spans_of_traces(trace_ids: Sequence[str], *, columns: Sequence[str] | None = None) -> sa.Select[Any]:
     """Select every stored version of the spans of these traces, by trace, start and span id."""
     spans = _table("spans")
+    chosen = [_column(spans, column) for column in columns] if columns else list(spans.c)
     keys = ("trace_id", "started_at", "span_id", "content_hash")
-    return sa.select(spans).where(_one_of(spans.c.trace_id, trace_ids)).order_by(*keys)
+    return sa.select(*chosen).where(_one_of(spans.c.trace_id, trace_ids)).order_by(*(spans.c[key] for key in keys))
 
 
 def spans_of_run(run_id: str) -> sa.Select[Any]:

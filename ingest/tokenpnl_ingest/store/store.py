@@ -121,7 +121,8 @@ class Store:
         if unknown := sorted(set(tables) - set(known)):
             raise RefusedInputError(f"no derived table {unknown}; there are {known}")
         with self._transaction() as connection:
-            load.delete_traces(connection, trace_ids, DERIVED)
+            if trace_ids:
+                load.delete_traces(connection, trace_ids, DERIVED)
             for name, rows in tables.items():
                 if rows.num_rows:
                     load.insert(connection, load.storable(rows, CONTRACT[name]), CONTRACT[name])
