@@ -1,6 +1,7 @@
 """Figures of unit cost: what one success costs, and how sure that is."""
 
 import re
+from typing import Any
 
 import plotly.graph_objects as go
 import polars as pl
@@ -8,6 +9,8 @@ import polars as pl
 from tokenpnl_dashboard import theme, words
 from tokenpnl_dashboard.charts import Chart, layout
 from tokenpnl_dashboard.theme import Ink
+
+Row = dict[str, Any]
 
 ROW_HEIGHT = 52
 LOG_FROM_RATIO = 15
@@ -18,7 +21,8 @@ def cost_per_success(units: pl.DataFrame, ink: Ink) -> Chart:
 
     Args:
         units: in reading order: `workflow`, `estimate`, `low`, `high` (USD, float; null where withheld), `n`
-            (successes), `at_least` (whether the estimate is only a floor), `note` (what else a reader must know).
+            (successes), `at_least` (whether the estimate is only a floor), `note` (what else a reader must know),
+            `to_date_usd` (all runs, not only settled ones), `method` (of the interval).
         ink: the theme's inks.
     """
     rows = units.to_dicts()
@@ -55,13 +59,15 @@ def cost_per_success(units: pl.DataFrame, ink: Ink) -> Chart:
             "Cost per success": [_estimate(row) for row in rows],
             "Interval": [words.interval(row["low"], row["high"]) for row in rows],
             "Successes": [words.count(row["n"]) for row in rows],
+            "To date": [words.usd(row["to_date_usd"]) for row in rows],
+            "Method": [row["method"] or "" for row in rows],
             "Note": [row["note"] or "" for row in rows],
         }
     )
     return Chart(figure, alt, table)
 
 
-def _caption(figure: go.Figure, row: dict[str, object], ink: Ink) -> None:
+def _caption(figure: go.Figure, row: Row, ink: Ink) -> None:
     """Write the name on the left and the figures on the right, above the dot: a phone has no room beside it."""
     known = row["estimate"] is not None
     for x, anchor, text, colour in (
@@ -80,7 +86,7 @@ def _caption(figure: go.Figure, row: dict[str, object], ink: Ink) -> None:
         )
 
 
-def _whiskers(figure: go.Figure, rows: list[dict[str, object]]) -> None:
+def _whiskers(figure: go.Figure, rows: list[Row]) -> None:
     for row in rows:
         if row["low"] is not None and row["high"] is not None:
             figure.add_scatter(
@@ -92,7 +98,7 @@ def _whiskers(figure: go.Figure, rows: list[dict[str, object]]) -> None:
             )
 
 
-def _dots(rows: list[dict[str, object]], symbol: str) -> dict[str, object]:
+def _dots(rows: list[Row], symbol: str) -> Row:
     return {
         "x": [row["estimate"] for row in rows],
         "y": [row["workflow"] for row in rows],
@@ -104,28 +110,28 @@ def _dots(rows: list[dict[str, object]], symbol: str) -> dict[str, object]:
     }
 
 
-def _estimate(row: dict[str, object]) -> str:
+def _estimate(row: Row) -> str:
     if row["estimate"] is None:
         return words.UNKNOWN
-    estimate = words.usd(row["estimate"])  # type: ignore[arg-type]
+    estimate = words.usd(row["estimate"])
     return f"at least {estimate}" if row["at_least"] else estimate
 
 
-def _label(row: dict[str, object]) -> str:
+def _label(row: Row) -> str:
     if row["estimate"] is None:
         return str(row["note"] or "no success yet")
     parts = [f"<b>{_estimate(row)}</b>"]
     if row["low"] is not None and row["high"] is not None and not row["at_least"]:
-        parts.append(f"({words.between(row['low'], row['high'])})".replace("$", ""))  # type: ignore[arg-type]
+        parts.append(f"({words.between(row['low'], row['high'])})".replace("$", ""))
     return "  ".join(parts)
 
 
-def _plain(row: dict[str, object]) -> str:
+def _plain(row: Row) -> str:
     label = re.sub("<[^>]+>", "", _label(row))
-    return f"{label}, {words.counted(int(str(row['n'])), 'settled success', 'settled successes')}"
+    return f"{label}, {words.counted(row['n'], 'settled success', 'settled successes')}"
 
 
-def _name(row: dict[str, object]) -> str:
+def _name(row: Row) -> str:
     # Plotly reads tags in text; a workflow's name is data.
     name = str(row["workflow"]).replace("<", "&lt;")
     return f"{name}  <span style='opacity:.75'>n {row['n']:,}</span>"

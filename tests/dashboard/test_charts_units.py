@@ -6,16 +6,17 @@ from tokenpnl_dashboard import charts_units
 from tokenpnl_dashboard.theme import LIGHT
 
 SCHEMA = {"workflow": pl.String, "estimate": pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64,
-          "at_least": pl.Boolean, "note": pl.String}  # fmt: skip
+          "at_least": pl.Boolean, "note": pl.String,
+          "to_date_usd": pl.Float64, "method": pl.String}  # fmt: skip
 
 
 def units(*rows: tuple[object, ...]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-KNOWN = ("a", 0.05, 0.04, 0.06, 812, False, None)
-FLOOR = ("b", 0.02, 0.01, 0.03, 4, True, "fewer than 10 successes")
-NONE = ("c", None, None, None, 0, False, "no success yet")
+KNOWN = ("a", 0.05, 0.04, 0.06, 812, False, None, 0.055, "t")
+FLOOR = ("b", 0.02, 0.01, 0.03, 4, True, "fewer than 10 successes", 0.03, "t")
+NONE = ("c", None, None, None, 0, False, "no success yet", None, None)
 
 
 def test_a_floor_says_at_least_and_has_another_mark() -> None:
@@ -39,7 +40,7 @@ def test_the_interval_is_drawn_and_told() -> None:
 
 def test_costs_far_apart_stand_on_a_logarithmic_axis() -> None:
     near = charts_units.cost_per_success(units(KNOWN), LIGHT)
-    far = charts_units.cost_per_success(units(KNOWN, ("d", 2.0, 1.8, 2.2, 40, False, None)), LIGHT)
+    far = charts_units.cost_per_success(units(KNOWN, ("d", 2.0, 1.8, 2.2, 40, False, None, 2.1, "t")), LIGHT)
     assert (near.figure.layout.xaxis.type, far.figure.layout.xaxis.type) == ("linear", "log")
 
 
