@@ -70,7 +70,7 @@ SPANS = Table(
         boolean("cache_reported", "Whether an absent cache count means none here: the emitter always tells."),
         boolean("reasoning_reported", "Whether an absent reasoning count means none here."),
         money("reported_cost_usd", "The emitter's own cost of a model call; kept apart, never added."),
-        money("fee_usd", "`tokenpnl.cost_usd`: cost of something not priced by tokens; NULL on model spans."),
+        money("fee_usd", "`tokenpnl.cost_usd`: cost of something not priced by tokens, on any span."),
         text("finish_reason", "stop, length, tool_calls, content_filter, error; else the raw word."),
         text("error_type", "Exception class or error code of a failed span."),
         integer("http_status", "HTTP status of the answer, where visible."),

@@ -166,9 +166,6 @@ def _settle_usage(reading: Reading, dialect: Dialect) -> None:
         plain = reading.operation is not Operation.INFERENCE
         row["cache_reported"] = plain or _holds(dialect.cache_reported, reading)
         row["reasoning_reported"] = plain or _holds(dialect.reasoning_reported, reading)
-        if row["fee_usd"] is not None:
-            row["reported_cost_usd"] = row["reported_cost_usd"] or row["fee_usd"]
-            row["fee_usd"] = None
     if reading.unmapped and _speaks_of_a_model(reading):
         reading.flags.add(Flag.UNMAPPED_USAGE)
 

@@ -101,5 +101,5 @@ def test_own_names_of_the_sdk_are_columns() -> None:
         False,
     )
     assert (row["cache_write_tokens"], row["output_valid"], row["cache_hit"]) == (7, False, True)
-    assert (row["reported_cost_usd"], row["fee_usd"]) == (Decimal("0.5"), None)
+    assert (row["reported_cost_usd"], row["fee_usd"]) == (None, Decimal("0.5"))
     assert json.loads(row["attributes_json"]) == {"tokenpnl.route.policy": "cascade"}

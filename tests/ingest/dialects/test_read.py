@@ -25,6 +25,12 @@ def test_cost_of_a_tool_is_a_fee() -> None:
     assert (row["operation"], row["fee_usd"], row["reported_cost_usd"]) == ("tool", Decimal("0.01"), None)
 
 
+def test_a_search_that_the_provider_ran_inside_a_model_call_is_a_fee_beside_its_tokens() -> None:
+    row = row_of({**CHAT, "tokenpnl.cost_usd": "0.01", "gen_ai.usage.cost": 9.0})
+    assert (row["operation"], row["fee_usd"]) == ("inference", Decimal("0.01"))
+    assert row["reported_cost_usd"] != row["fee_usd"]
+
+
 def test_tokens_of_a_lexer_are_no_usage() -> None:
     assert row_of({"lexer.tokens": 55}, name="parse")["flags"] == ""
 
