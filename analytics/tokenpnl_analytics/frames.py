@@ -27,6 +27,19 @@ def empty(table: Table) -> pl.DataFrame:
     return pl.DataFrame(schema=schema_of(table))
 
 
+def known_sum(amounts: pl.Expr, lacking: pl.Expr | None = None) -> pl.Expr:
+    """Return the sum of the amounts that are known; NULL where some are lacking and none is known.
+
+    The sum of nothing is 0; the sum of what nobody knows is not.
+
+    Args:
+        amounts: money, NULL where it is unknown or where there is none.
+        lacking: tells of each amount whether it is unknown; default: every NULL is.
+    """
+    unknown = amounts.is_null() if lacking is None else lacking
+    return pl.when((amounts.count() > 0) | ~unknown.any()).then(amounts.sum())
+
+
 def conform(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     """Return the table's columns in order and type; a nullable column that is absent becomes NULL.
 

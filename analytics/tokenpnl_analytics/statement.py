@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from tokenpnl.model import WITHOUT_DIRECT_RESULT, CostCategory, CostSource, OutcomeStatus, ServedReason
-from tokenpnl_analytics.frames import MONEY
+from tokenpnl_analytics.frames import MONEY, known_sum
 from tokenpnl_analytics.units import RUN_DIMENSIONS, unit_costs
 
 VALUE_COVERAGE_FLOOR = 0.95
@@ -18,6 +18,7 @@ MEASURES = ("quantity", "list_cost_usd", "cost_usd", "uncached_cost_usd", "prima
 
 _ZERO = pl.lit(0, MONEY)
 _COST = pl.col("cost_usd")
+_ALL = pl.lit(value=True)
 _LOST = [category.value for category in WITHOUT_DIRECT_RESULT]
 
 
@@ -58,7 +59,7 @@ def line_item_sums(line_items: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataF
     return (
         line_items.group_by(keys)
         .agg(
-            *(pl.col(name).sum() for name in MEASURES),
+            *(known_sum(pl.col(name)) for name in MEASURES),
             _COST.filter(pl.col("primary_cost_usd").is_not_null()).sum().alias("fallback_cost_usd"),
             pl.len().cast(pl.Int64).alias("n_lines"),
             (pl.col("cost_source") == CostSource.UNPRICED.value).sum().cast(pl.Int64).alias("n_unpriced_lines"),
@@ -80,7 +81,8 @@ def statement(lines: pl.DataFrame, by: Sequence[str] = (), *, runs: pl.DataFrame
         The dimensions, then the ladder `list_usd - discount_usd = contracted_usd`, `effective_usd`; `<category>_usd`
         for every cost category, which sum to `effective_usd`; `without_result_usd`; the memo columns of `memo_lines`;
         `n_lines`, `priced_share`. With runs also `n_runs, successes, value_usd, value_coverage, contribution_usd` (NULL
-        below 95% coverage), `usd_per_success` (settled) and `outcome_coverage`.
+        below 95% coverage), `usd_per_success` (settled) and `outcome_coverage`. Money is NULL where there are lines
+        that lack a price and none that has one; else it is the sum over those that have one.
     """
     sums = line_item_sums(lines, by)
     rows = _grouped(sums, by, [*_ladder(), *_categories(), *_memos(sums), *_quality()]).with_columns(
@@ -109,7 +111,7 @@ def cost_by_category(lines: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFram
     return (
         line_item_sums(lines, by)
         .group_by(keys)
-        .agg(_COST.sum(), pl.col("n_lines").sum())
+        .agg(_known(_COST), pl.col("n_lines").sum())
         .sort(*by, pl.col("cost_category").replace_strict(order), nulls_last=True)
     )
 
@@ -120,26 +122,31 @@ def _grouped(sums: pl.DataFrame, by: Sequence[str], measures: list[pl.Expr]) -> 
     return sums.group_by(list(by)).agg(measures).sort(list(by), nulls_last=True)
 
 
+def _known(amounts: pl.Expr, where: pl.Expr = _ALL) -> pl.Expr:
+    """Return the sum over the sums where the condition holds; lines without a price of tokens may lack none."""
+    return known_sum(amounts.filter(where), (pl.col("n_unpriced_lines") > 0).filter(where))
+
+
 def _ladder() -> list[pl.Expr]:
     # Until contracts and commitments exist, contracted and effective cost are the cost of the line.
     return [
-        pl.col("list_cost_usd").sum().alias("list_usd"),
-        _COST.sum().alias("contracted_usd"),
-        _COST.sum().alias("effective_usd"),
+        _known(pl.col("list_cost_usd")).alias("list_usd"),
+        _known(_COST).alias("contracted_usd"),
+        _known(_COST).alias("effective_usd"),
     ]
 
 
 def _categories() -> list[pl.Expr]:
     category = pl.col("cost_category")
-    each = [_COST.filter(category == name.value).sum().alias(f"{name.value}_usd") for name in CostCategory]
-    return [*each, _COST.filter(category.is_in(_LOST)).sum().alias("without_result_usd")]
+    each = [_known(_COST, category == name.value).alias(f"{name.value}_usd") for name in CostCategory]
+    return [*each, _known(_COST, category.is_in(_LOST)).alias("without_result_usd")]
 
 
 def _memos(sums: pl.DataFrame) -> list[pl.Expr]:
     kind = pl.col("usage_kind")
     saved = pl.col("uncached_cost_usd") - _COST
-    savings = saved.filter(kind.str.ends_with("cache_read")).sum()
-    premium = (-saved).filter(kind.str.contains("cache_write", literal=True)).sum()
+    savings = _known(saved, kind.str.ends_with("cache_read"))
+    premium = _known(-saved, kind.str.contains("cache_write", literal=True))
     memos = [
         savings.alias("cache_savings_usd"),
         premium.alias("cache_write_premium_usd"),
@@ -148,8 +155,8 @@ def _memos(sums: pl.DataFrame) -> list[pl.Expr]:
     if "fallback_cost_usd" not in sums.columns:
         return [*memos, pl.lit(None, MONEY).alias("fallback_premium_usd")]
     on_fallback = pl.col("served_reason") == ServedReason.FALLBACK.value
-    paid_extra = (pl.col("fallback_cost_usd") - pl.col("primary_cost_usd")).filter(on_fallback).sum()
-    return [*memos, paid_extra.alias("fallback_premium_usd")]
+    paid_extra = pl.col("fallback_cost_usd") - pl.col("primary_cost_usd")
+    return [*memos, known_sum(paid_extra.filter(on_fallback)).alias("fallback_premium_usd")]
 
 
 def _quality() -> list[pl.Expr]:

@@ -10,6 +10,7 @@ import polars as pl
 
 from tokenpnl.model import CostCategory, CostSource, Flag, OutcomeStatus, UsageKind
 from tokenpnl_analytics.books import Books
+from tokenpnl_analytics.frames import known_sum
 from tokenpnl_analytics.prices import FEE_KIND
 from tokenpnl_analytics.statement import memo_lines
 from tokenpnl_analytics.units import cohort, unit_costs, usd_per_success
@@ -19,6 +20,7 @@ _HOUR_FORMAT = "%Y-%m-%dT%H:00:00Z"
 _RUN_CATEGORIES = [c for c in CostCategory if c not in {CostCategory.IDLE_CAPACITY, CostCategory.UNATTRIBUTED}]
 _IS_FEE = pl.col("usage_kind") == FEE_KIND
 _UNPRICED = pl.col("cost_source") == CostSource.UNPRICED.value
+_PAID = known_sum(pl.col("cost_usd"), _UNPRICED)
 
 
 def summary(
@@ -41,7 +43,8 @@ def summary(
         windows: stated outcome windows by workflow.
 
     Returns:
-        The keys of the summary. An absent dimension is `(none)`; GPU figures and labels are NULL, not zero, as nothing
+        The keys of the summary. An absent dimension is `(none)`; money is NULL where usage exists and none of it is
+        priced, a sum over what is priced elsewhere; GPU figures and labels are NULL, not zero, as nothing
         here knows them.
     """
     own = books if tenant is None else _of_tenant(books, tenant)
@@ -73,7 +76,11 @@ def usd_text(usd: Decimal | None) -> str | None:
 
 
 def _sum_text(frame: pl.DataFrame, column: str) -> str | None:
-    return usd_text(frame.select(pl.col(column).sum()).item())
+    return usd_text(frame.select(known_sum(pl.col(column))).item())
+
+
+def _paid(lines: pl.DataFrame) -> str | None:
+    return usd_text(lines.select(_PAID).item())
 
 
 def _estimate_text(usd: float | None) -> str | None:
@@ -110,9 +117,9 @@ def _money(books: Books) -> dict[str, Any]:
     steps = lines.with_columns(pl.concat_str(_named("workflow"), pl.lit("/"), "step").alias("step"))
     categories = dict.fromkeys(_RUN_CATEGORIES, "0") | _cost_by(lines, "cost_category")
     return {
-        "model_cost_usd": _sum_text(lines.filter(~_IS_FEE), "cost_usd"),
-        "tool_cost_usd": _sum_text(lines.filter(_IS_FEE), "cost_usd"),
-        "cost_usd": _sum_text(lines, "cost_usd"),
+        "model_cost_usd": _paid(lines.filter(~_IS_FEE)),
+        "tool_cost_usd": _paid(lines.filter(_IS_FEE)),
+        "cost_usd": _paid(lines),
         "cost_by_category": {str(name): usd for name, usd in categories.items()},
         "cost_by_workflow": _cost_by(lines, "workflow"),
         "cost_by_customer": _cost_by(lines, "customer_id"),
@@ -129,7 +136,7 @@ def _named(dimension: str) -> pl.Expr:
 
 
 def _cost_by(lines: pl.DataFrame, dimension: str) -> dict[str, str | None]:
-    sums = lines.group_by(_named(dimension)).agg(pl.col("cost_usd").sum()).sort(dimension)
+    sums = lines.group_by(_named(dimension)).agg(_PAID).sort(dimension)
     return {name: usd_text(usd) for name, usd in sums.iter_rows()}
 
 
@@ -154,7 +161,7 @@ def _outcomes(runs: pl.DataFrame, as_of: datetime, windows: Mapping[str, timedel
     everything = cohort(runs, as_of=as_of, windows=windows, environments=None)
     direct = (
         everything.group_by(_named("workflow"))
-        .agg(usd_per_success(pl.col("direct_usd").sum(), pl.col("succeeded").sum().cast(pl.Int64)).alias("usd"))
+        .agg(usd_per_success(known_sum(pl.col("direct_usd")), pl.col("succeeded").sum().cast(pl.Int64)).alias("usd"))
         .sort("workflow")
     )
     settled = everything.filter("settled")["outcome"]
@@ -165,7 +172,7 @@ def _outcomes(runs: pl.DataFrame, as_of: datetime, windows: Mapping[str, timedel
         "outcomes": {status.value: counted.get(status.value, 0) for status in OutcomeStatus}
         | {"none": counted.get(None, 0)},
         "outcome_coverage": settled.count() / len(settled) if len(settled) else None,
-        "outcome_value_usd": _sum_text(runs, "value_usd"),
+        "outcome_value_usd": _sum_text(runs.drop_nulls("value_usd"), "value_usd"),
     }
 
 
@@ -195,7 +202,7 @@ def _memo(books: Books) -> dict[str, str | None]:
     row = memo_lines(books.line_items).row(0, named=True)
     return {
         "cache_savings_usd": usd_text(row["cache_savings_usd"]),
-        "app_cache_avoided_usd": _sum_text(books.calls, "cache_avoided_usd"),
+        "app_cache_avoided_usd": _sum_text(books.calls.filter("cached"), "cache_avoided_usd"),
         "cache_write_premium_usd": usd_text(row["cache_write_premium_usd"]),
         "fallback_premium_usd": usd_text(row["fallback_premium_usd"]),
     }
@@ -206,8 +213,9 @@ def _runs(books: Books) -> dict[str, Any]:
     key = ["tenant", "run_id"]
     used = books.attempts.group_by(key).agg(tokens.sum().alias("tokens"))
     paid = books.line_items.group_by(key).agg(
-        pl.col("cost_usd").filter(~_IS_FEE).sum().alias("model_usd"),
+        known_sum(pl.col("cost_usd").filter(~_IS_FEE), _UNPRICED).alias("model_usd"),
         pl.col("cost_usd").filter(_IS_FEE).sum().alias("tool_usd"),
+        pl.lit(value=True).alias("lined"),
     )
     joined = books.runs.join(used, on=key, how="left").join(paid, on=key, how="left").sort("run_id")
     zero = Decimal(0)
@@ -216,8 +224,8 @@ def _runs(books: Books) -> dict[str, Any]:
             "calls": row["n_calls"],
             "attempts": row["n_attempts"],
             "tokens": row["tokens"] or 0,
-            "model_cost_usd": usd_text(row["model_usd"] or zero),
-            "tool_cost_usd": usd_text(row["tool_usd"] or zero),
+            "model_cost_usd": usd_text(row["model_usd"] if row["lined"] else zero),
+            "tool_cost_usd": usd_text(row["tool_usd"] if row["lined"] else zero),
             "outcome": row["outcome"],
         }
         for row in joined.iter_rows(named=True)

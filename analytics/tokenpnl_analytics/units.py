@@ -12,7 +12,7 @@ import polars as pl
 
 from tokenpnl.model import CostCategory, OutcomeSource, OutcomeStatus
 from tokenpnl_analytics.delays import known_share, outcome_windows
-from tokenpnl_analytics.frames import MONEY
+from tokenpnl_analytics.frames import MONEY, known_sum
 from tokenpnl_analytics.intervals import FEW_SUCCESSES, ratio_interval
 
 PRODUCTION = ("production", "prod", None)
@@ -126,7 +126,7 @@ def contributions(line_items: pl.DataFrame, runs: pl.DataFrame, by: str) -> pl.D
     return (
         in_cohort.filter(~offline.fill_null(value=False))
         .group_by("workflow", by)
-        .agg(pl.col("cost_usd").sum())
+        .agg(known_sum(pl.col("cost_usd")))
         .join(successes, on="workflow", how="left", nulls_equal=True)
         .with_columns(usd_per_success(pl.col("cost_usd"), pl.col("successes")).alias("usd_per_success"))
         .sort("workflow", by, nulls_last=True)
@@ -144,8 +144,8 @@ def _sums(runs: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
         pl.col("outcome").is_null().sum().cast(pl.Int64).alias("n_without_outcome"),
         (settled & pl.col("outcome").is_null()).sum().alias("n_unresolved"),
         (succeeded & (pl.col("outcome_source") == OutcomeSource.PROGRAM.value)).sum().alias("n_self_declared"),
-        pl.col("unit_cost_usd").sum().alias("cost_usd"),
-        *(pl.col(part).filter(settled).sum() for part in ("unit_cost_usd", "direct_usd", "inline_evaluation_usd")),
+        known_sum(pl.col("unit_cost_usd")).alias("cost_usd"),
+        *(known_sum(pl.col(part).filter(settled)) for part in ("unit_cost_usd", "direct_usd", "inline_evaluation_usd")),
         pl.col("known_share").mean(),
         (pl.col("window_hours").max() / 24).alias("window_days"),
         (1 - pl.col("n_unpriced").sum() / known.clip(0).sum().replace(0, None)).alias("priced_share"),

@@ -28,7 +28,8 @@ def ladder(row: pl.DataFrame) -> pl.DataFrame:
         row: one row of `statement`.
 
     Returns:
-        `line, title, total, amount_usd, share` (of effective cost; null above it). Categories without cost have no row.
+        `line, title, total, amount_usd, share` (of effective cost; null above it). Categories without
+        cost have no row, nor has what is unknown.
     """
     steps = [(name, TITLE[name], name != "discount") for name in LADDER]
     steps += [(category.value, words.category(category), False) for category in (*DOWN, CostCategory.FALLBACK)]
@@ -37,6 +38,7 @@ def ladder(row: pl.DataFrame) -> pl.DataFrame:
     return (
         pl.DataFrame(steps, schema={"line": pl.String, "title": pl.String, "total": pl.Boolean}, orient="row")
         .with_columns(pl.Series("amount_usd", amounts, dtype=pl.Decimal(38, 12)))
+        .filter(pl.col("amount_usd").is_not_null())
         .filter(pl.col("line").is_in(LADDER) | pl.col("total") | (pl.col("amount_usd") != 0))
         .with_columns(share=pl.when(~pl.col("line").is_in(["list", "discount"])).then(_share_of_effective()))
     )

@@ -138,3 +138,14 @@ def test_contribution_sets_the_value_of_runs_against_the_cost_of_the_same_runs(r
     production = cohort(rows.runs(*runs), as_of=rows.start + timedelta(days=1))
     row = statement(books([OUT, OUT | {"run_id": "r2"}], runs), runs=production).row(0, named=True)
     assert (row["effective_usd"], row["contribution_usd"]) == (Decimal(2), Decimal(3))
+
+
+def test_a_slice_whose_usage_has_no_price_costs_an_unknown_amount_and_not_nothing(books):
+    attempts = [OUT, OUT | {"model": "house-model", "run_id": "r2"}]
+    lines = books(attempts, [{"outcome": "success"}, {"outcome": "failure"}])
+    by_model = {row["model"]: row for row in statement(lines, ["model"]).to_dicts()}
+    unknown, known = by_model["house-model"], by_model["gpt-4o"]
+    assert (unknown["effective_usd"], unknown["failed_run_usd"], unknown["productive_usd"]) == (None, None, 0)
+    assert (known["effective_usd"], known["failed_run_usd"]) == (Decimal(1), 0)
+    whole = statement(lines).row(0, named=True)
+    assert (whole["effective_usd"], whole["failed_run_usd"]) == (Decimal(1), None)

@@ -135,7 +135,7 @@ def test_money_by_every_cut(told):
     assert told["cost_by_workflow"] == {"support_reply": "0.56"}
     assert told["cost_by_customer"] == {"(none)": "0.46", "acme": "0.1"}
     assert told["cost_by_step"] == {"support_reply/draft": "0.51", "support_reply/search": "0.05"}
-    assert told["cost_by_model"] == {"gpt-4o": "0.51", "house-model": "0"}
+    assert told["cost_by_model"] == {"gpt-4o": "0.51", "house-model": None}
     assert told["cost_by_hour"] == {"2026-11-01T12:00:00Z": "0.26", "2026-11-01T13:00:00Z": "0.3"}
     assert told["tokens_by_hour"] == {"2026-11-01T12:00:00Z": 58_007, "2026-11-01T13:00:00Z": 30_000}
     assert told["attempts_by_hour"] == {"2026-11-01T12:00:00Z": 5, "2026-11-01T13:00:00Z": 1}
@@ -189,3 +189,19 @@ def test_a_tenant_sees_its_own_books_only(books, rows):
 )
 def test_money_is_told_without_idle_zeros(usd, text):
     assert usd_text(Decimal(usd)) == text
+
+
+def test_usage_that_nobody_can_price_has_an_unknown_cost_in_every_cut(rows, card):
+    usage = {"model": "house-model", "output_text_tokens": 7}
+    resolution = Resolution(
+        attempts=rows.attempts(usage),
+        calls=rows.calls({}),
+        fees=rows.fees(),
+        runs=rows.runs({"n_calls": 1, "n_attempts": 1}),
+        duplicates=rows.duplicates(),
+    )
+    told = summary(book(resolution, rows.outcomes(), card), as_of=rows.start, runs=True)
+    assert (told["model_cost_usd"], told["tool_cost_usd"], told["cost_usd"]) == (None, "0", None)
+    assert {name: usd for name, usd in told["cost_by_category"].items() if usd != "0"} == {"pending": None}
+    assert (told["cost_by_workflow"], told["cost_per_success"]) == ({"support_reply": None}, {"support_reply": None})
+    assert told["runs"]["r1"]["model_cost_usd"] is None

@@ -81,8 +81,10 @@ def _verdict(row: Row, dots: pl.DataFrame) -> None:
     amount = words.usd(row["effective_usd"])
     floor = "at least " if (row["priced_share"] or 0) < 1 else ""
     parts = [f"**{words.percent(lost)} of {floor}{words.markdown(amount)} bought no direct result.**"]
+    if row["effective_usd"] is None:
+        parts = ["**Nothing here has a price: what it cost is unknown.**"]
     pieces = {name.value: row[f"{name.value}_usd"] for name in WITHOUT_DIRECT_RESULT}
-    largest = max(pieces, key=lambda name: pieces[name])
+    largest = max(pieces, key=lambda name: pieces[name] or 0)
     if pieces[largest]:
         piece = words.usd(pieces[largest], like=row["effective_usd"])
         parts.append(f"The largest piece: {words.category(largest).lower()}, {words.markdown(piece)}.")
