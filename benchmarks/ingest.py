@@ -6,6 +6,7 @@ measurement, in folders of their own, and prints JSON and a table.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 import psutil
 import pyarrow as pa
 
+from tokenpnl_dashboard.serve import COLLECTOR_ENVIRONMENT
 from tokenpnl_ingest.home import Home, Running, running_collector
 
 SPANS = 512
@@ -25,7 +27,8 @@ WARM = 16
 def start(home: Home, module: str) -> subprocess.Popen[bytes]:
     """Start a collector on free ports."""
     return subprocess.Popen(
-        [sys.executable, "-m", module, "--home", str(home.path), "--grpc-port", "0", "--http-port", "0"]
+        [sys.executable, "-m", module, "--home", str(home.path), "--grpc-port", "0", "--http-port", "0"],
+        env={**COLLECTOR_ENVIRONMENT, **os.environ},
     )
 
 

@@ -27,7 +27,7 @@ from tokenpnl_ingest.store import Store
 log = logging.getLogger(__name__)
 # What resolution never looks at is most of a span's bytes.
 _READ = Table(SPANS.name, SPANS.grain, tuple(column for column in SPANS.columns if column.name not in UNREAD))
-_TRACES_A_ROUND = 4_000
+_TRACES_A_ROUND = 1_500
 _PAUSE_S = 0.2
 _TROUBLE_S = 2.0
 

@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +12,6 @@ from tokenpnl_ingest.home import Home
 from tokenpnl_ingest.loader import OnLoaded
 from tokenpnl_ingest.serve import CollectorPorts, run_collector
 from tokenpnl_ingest.store import Store
-
-# Before Polars is imported: bookkeeping may take one core, the others belong to ingest.
-os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 
 @contextmanager

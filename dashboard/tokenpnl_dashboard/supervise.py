@@ -1,10 +1,11 @@
 """Two processes kept alive: a child that dies is started again, a signal to the parent ends both."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -16,17 +17,19 @@ EXIT_NOT_RESTARTED = 2
 
 @dataclass
 class Child:
-    """One supervised process. `command` is its argument list; `process` the running one."""
+    """One supervised process. `command` is its argument list, `environment` what it sees beside ours."""
 
     name: str
     command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
     deaths: int = field(default=0)
 
     def start(self) -> None:
         """Start the process; what it prints goes to standard error, so that standard output stays data."""
-        self.process = subprocess.Popen(self.command, stdout=sys.stderr)  # noqa: S603  # a list built here, no shell
+        environment = {**self.environment, **os.environ}
+        self.process = subprocess.Popen(self.command, stdout=sys.stderr, env=environment)  # noqa: S603  # no shell
         self.started_s = time.monotonic()
 
     def exit_code(self) -> int | None:
