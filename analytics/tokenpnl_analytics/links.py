@@ -41,7 +41,7 @@ def link_keys(spans: pl.DataFrame) -> pl.DataFrame:
     roots = told.filter(span & pl.col("parent_span_id").is_null())
     every = [
         _keys(spans, pl.format("run {}", "run_id")),
-        _keys(told, pl.format("call {}", "call_id")),
+        _keys(spans, pl.format("call {}", "call_id")),
         _keys(told.filter(pl.col("response_id") != ""), pl.format("id {}", "response_id")),
         *_near(timed.filter("_known"), usage, "started_at", BUCKET_NS, scope),
         *_near(timed.filter(~pl.col("_known")), silent, "started_at", SILENT_BUCKET_NS, scope),

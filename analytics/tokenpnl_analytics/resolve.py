@@ -14,6 +14,7 @@ from tokenpnl.tables import ATTEMPTS, CALLS, DUPLICATES, FEES
 from tokenpnl_analytics.aggregates import COUNTS, Gaps, gaps
 from tokenpnl_analytics.attempts import ended, wire_attempts
 from tokenpnl_analytics.bill import MODEL_OPERATIONS, Bearers, bearers
+from tokenpnl_analytics.callids import calls_apart
 from tokenpnl_analytics.calls import calls_of, in_order, with_calls
 from tokenpnl_analytics.context import OWNERS, Standing, places, standing
 from tokenpnl_analytics.duplicates import members
@@ -24,7 +25,7 @@ from tokenpnl_analytics.loops import repeated
 from tokenpnl_analytics.merge import merged
 from tokenpnl_analytics.runs import RunBook, run_book, runs_table
 from tokenpnl_analytics.usage import has_usage
-from tokenpnl_analytics.verdicts import with_verdicts
+from tokenpnl_analytics.verdicts import late_verdicts, with_verdicts
 
 UNREAD = ("attributes_json", "events_json", "links_json", "received_at")
 """Columns of `spans` that resolution does not look at."""
@@ -62,7 +63,9 @@ def resolve(spans: pl.DataFrame) -> Resolution:
     records = records.with_columns(placed=pl.Series(stands.run[records["row"].to_numpy()] != trees.size))
     units = merged(records)
     gap = gaps(trees, roles, records, units)
-    units = with_verdicts(_filled(trees, units, gap), trees.spans)
+    units = _filled(trees, units, gap)
+    late = calls_apart(trees, stands, units, late_verdicts(trees.spans))
+    units = with_verdicts(calls_apart(trees, stands, units, units), late)
     hit = pl.col("cache_hit").fill_null(value=False)
     asked = with_calls(ended(_below(trees, roles, units.filter(~hit))))
     book = run_book(trees, stands, np.append(asked["home"].to_numpy(), units.filter(hit)["row"].to_numpy()))
