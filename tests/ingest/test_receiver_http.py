@@ -6,7 +6,7 @@ import json
 import logging
 import socket
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -37,11 +37,10 @@ Served = tuple[Collector, Running]
 
 def call(running: Running, method: str, path: str, body: bytes = b"", **headers: str) -> http.client.HTTPResponse:
     where = urlsplit(running.http)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=20)
-    connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-    answer = connection.getresponse()
-    answer.content = answer.read()
-    connection.close()
+    with closing(http.client.HTTPConnection(where.hostname or "", where.port, timeout=20)) as connection:
+        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        answer = connection.getresponse()
+        answer.content = answer.read()
     return answer
 
 

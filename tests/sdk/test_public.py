@@ -14,6 +14,7 @@ import pytest
 import tokenpnl
 
 README = Path(__file__).parents[2] / "sdk" / "README.md"
+DETAIL = Path(__file__).parents[2] / "docs" / "sdk.md"
 HEAVY = {"duckdb", "polars", "pandas", "numpy", "streamlit", "pydantic", "grpc", "requests", "google.protobuf"}
 
 
@@ -35,8 +36,9 @@ def test_every_public_name_is_documented(name: str) -> None:
     assert f"`{name}" in README.read_text(encoding="utf-8")
 
 
-def test_the_readmes_programs_are_valid_and_use_names_that_exist() -> None:
-    programs = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+def test_the_programs_of_the_documents_are_valid_and_use_names_that_exist() -> None:
+    documents = README.read_text(encoding="utf-8") + DETAIL.read_text(encoding="utf-8")
+    programs = re.findall(r"```python\n(.*?)```", documents, re.DOTALL)
     assert len(programs) == 4
     for program in programs:
         compile(program, str(README), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
@@ -48,10 +50,3 @@ def test_a_plain_import_loads_nothing_heavy() -> None:
     loaded = json.loads(python("import tokenpnl, sys, json; print(json.dumps(sorted(sys.modules)))"))
     assert HEAVY & set(loaded) == set()
     assert "opentelemetry.sdk.trace" not in loaded
-
-
-def test_a_plain_import_takes_less_than_twice_that_of_the_opentelemetry_sdk() -> None:
-    timed = "import time; t = time.process_time(); import {}; print(time.process_time() - t)"
-    ours = min(float(python(timed.format("tokenpnl"))) for _ in range(5))
-    theirs = min(float(python(timed.format("opentelemetry.sdk.trace"))) for _ in range(5))
-    assert ours < 2 * theirs
