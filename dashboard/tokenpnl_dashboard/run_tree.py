@@ -4,7 +4,11 @@ from typing import Any
 
 import polars as pl
 
+from tokenpnl_dashboard import words
+
 FOLD_FROM = 300
+LONG_WAIT_MS = 60_000
+LONG_WAIT_TIMES = 2
 
 COLUMNS = pl.Schema(
     {
@@ -30,8 +34,9 @@ def run_tree(spans: pl.DataFrame, costs: pl.DataFrame, attempts: pl.DataFrame) -
         attempts: `span_id`, `attempt_number`, `status`.
 
     Returns:
-        The columns of `COLUMNS`; `offset_ms` counts from the first start, `duration_ms` is null for a span that never
-        ended. More than `FOLD_FROM` spans: siblings of one name and category without children are one row.
+        The columns of `COLUMNS`; `offset_ms` counts from the first start, long waits cut short (`note` says how long);
+        `duration_ms` is null for a span that never ended. More than `FOLD_FROM` spans: siblings of one name and
+        category without children are one row.
     """
     if spans.is_empty():
         return pl.DataFrame(schema=COLUMNS)
@@ -53,6 +58,7 @@ def run_tree(spans: pl.DataFrame, costs: pl.DataFrame, attempts: pl.DataFrame) -
         )
         .sort("started_at", "span_id")
     )
+    rows = _without_long_waits(rows)
     if rows.height > FOLD_FROM:
         rows = _fold(rows)
     return _depth_first(rows.to_dicts())
@@ -62,6 +68,24 @@ def _note() -> pl.Expr:
     failed = pl.coalesce("error_type", pl.when(pl.col("status_code") == "error").then(pl.lit("error")))
     again = pl.when(pl.col("attempt_number") > 1).then(pl.format("attempt {}", "attempt_number"))
     return pl.concat_str(again, failed, separator=", ", ignore_nulls=True).replace("", None)
+
+
+def _without_long_waits(rows: pl.DataFrame) -> pl.DataFrame:
+    """Cut waits that dwarf the work, such as the hours until a judge reads the run, to a tenth of the work."""
+    ended = (pl.col("offset_ms") + pl.col("duration_ms").fill_null(0.0)).cum_max()
+    waits = rows.with_columns(wait_ms=(pl.col("offset_ms") - ended.shift(1)).clip(lower_bound=0.0).fill_null(0.0))
+    work_ms = waits.select(ended.max() - pl.col("wait_ms").sum()).item()
+    long = pl.col("wait_ms") > max(LONG_WAIT_MS, LONG_WAIT_TIMES * work_ms)
+    cut = pl.when(long).then(pl.col("wait_ms") - work_ms / 10).otherwise(0.0)
+    later = pl.when(long).then(pl.col("wait_ms").map_batches(_later, return_dtype=pl.String))
+    return waits.with_columns(
+        offset_ms=pl.col("offset_ms") - cut.cum_sum(),
+        note=pl.concat_str(later, "note", separator=", ", ignore_nulls=True).replace("", None),
+    ).drop("wait_ms")
+
+
+def _later(waits_ms: pl.Series) -> pl.Series:
+    return pl.Series([f"{words.duration(wait)} later" for wait in waits_ms], dtype=pl.String)
 
 
 def _fold(rows: pl.DataFrame) -> pl.DataFrame:

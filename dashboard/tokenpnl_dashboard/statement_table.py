@@ -95,7 +95,8 @@ def transposed(found: pl.DataFrame, total: pl.DataFrame, *, by: str) -> Shown:
     }
     if by in PERIODS and len(heads) > 1:
         before, now = columns[heads[-2]], columns[heads[-1]]
-        shown["Change"] = [words.change(figures.relative_change(n, b)) or "" for n, b in zip(now, before, strict=True)]
+        pairs = zip(lines, now, before, strict=True)
+        shown["Change"] = [_change(name, new, old) or "" for (name, _), new, old in pairs]
     text = pl.DataFrame({"Line": [title for _, title in lines], **shown})
     plain = [title.strip(INDENT) for _, title in lines]
     exact = pl.DataFrame({"Line": plain, **{head: [_exact(v) for v in values] for head, values in columns.items()}})
@@ -113,6 +114,11 @@ def words_of(name: str, value: Any, *, like: Decimal | None) -> str:
     if name in DEDUCTED:
         return words.deduction(value, like=like)
     return words.usd(value, like=like).replace("$", "")
+
+
+def _change(name: str, now: Any, before: Any) -> str | None:
+    """Return the change of a line: of a share in points, else relative."""
+    return words.points(now, before) if name in SHARES else words.change(figures.relative_change(now, before))
 
 
 def _says(found: pl.DataFrame, name: str) -> bool:

@@ -74,3 +74,17 @@ def test_no_spans_are_no_rows() -> None:
 def test_every_span_is_shown_once_whatever_the_parents(parents: list[int]) -> None:
     tree = run_tree(spans(*((str(n), str(p), n, n + 1) for n, p in enumerate(parents))), COSTS, ATTEMPTS)
     assert sorted(tree["span_id"]) == sorted(str(n) for n in range(len(parents)))
+
+
+def test_a_wait_that_dwarfs_the_work_is_cut_short_and_told() -> None:
+    # Ten seconds of work, then a judge that reads the run an hour later for two seconds.
+    tree = run_tree(spans(("a", None, 0, 10), ("b", "a", 1, 2), ("judge", None, 3610, 3612)), COSTS, ATTEMPTS)
+    # Twelve seconds of work: the wait is drawn as 1.2 of them.
+    assert tree["offset_ms"].to_list() == [0.0, 1000.0, 11_200.0]
+    assert tree["note"].to_list() == [None, None, "1 h 00 min later"]
+
+
+def test_a_wait_of_the_size_of_the_work_is_drawn_as_it_was() -> None:
+    tree = run_tree(spans(("a", None, 0, 100), ("b", None, 250, 300)), COSTS, ATTEMPTS)
+    assert tree["offset_ms"].to_list() == [0.0, 250_000.0]
+    assert tree["note"].null_count() == 2

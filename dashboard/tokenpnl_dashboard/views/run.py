@@ -79,6 +79,8 @@ def _unpriced(run: Row) -> str | None:
 def _waterfall(tree: pl.DataFrame, *, n_spans: int) -> None:
     shown = tree.head(FOLD_FROM)
     caption = "Colour and pattern by cost category; grey costs nothing by itself. Click a bar for its span."
+    if tree["note"].str.contains(" later").any():
+        caption += " Long waits are cut short; the note says how long."
     if tree.height < n_spans:
         caption += f" {n_spans:,} spans, repeats of one name folded."
     if shown.height < tree.height:
