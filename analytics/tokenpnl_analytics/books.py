@@ -9,7 +9,7 @@ from tokenpnl.tables import CALLS, LINE_ITEMS, RUNS
 from tokenpnl_analytics.classify import classify
 from tokenpnl_analytics.frames import MONEY, conform
 from tokenpnl_analytics.memos import avoided_costs, primary_costs
-from tokenpnl_analytics.outcomes import attach_outcomes
+from tokenpnl_analytics.outcomes import at_home, attach_outcomes
 from tokenpnl_analytics.prices import charge
 from tokenpnl_analytics.ratecard import RateCard
 from tokenpnl_analytics.resolve import Resolution, resolve
@@ -42,7 +42,7 @@ def keep_books(spans: pl.DataFrame, outcomes: pl.DataFrame, card: RateCard) -> B
 
 def book(resolution: Resolution, outcomes: pl.DataFrame, card: RateCard) -> Books:
     """Return the books of resolved spans; `resolution` holds runs without outcome and cost."""
-    runs = attach_outcomes(resolution.runs, outcomes)
+    runs = attach_outcomes(resolution.runs, at_home(outcomes, resolution.homes))
     attempts = resolution.attempts.sort("tenant", "attempt_id")
     fees = resolution.fees.sort("tenant", "trace_id", "span_id")
     line_items = primary_costs(charge(classify(attempts, runs), classify(fees, runs), card), attempts, card)

@@ -57,6 +57,21 @@ def attach_outcomes(runs: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def at_home(outcomes: pl.DataFrame, homes: pl.DataFrame) -> pl.DataFrame:
+    """Return the statements with the run of the span that made them, where they name no run themselves.
+
+    Args:
+        outcomes: table `outcomes`.
+        homes: `tenant, trace_id, span_id, run_id` of the spans of traces that hold several runs.
+    """
+    if homes.is_empty():
+        return outcomes
+    span = ["tenant", "trace_id", "span_id"]
+    homes = homes.unique(span, keep="first", maintain_order=True)
+    found = outcomes.join(homes, on=span, how="left", suffix="_home", maintain_order="left")
+    return found.with_columns(pl.coalesce("run_id", "run_id_home").alias("run_id")).drop("run_id_home")
+
+
 def outcome_delays(runs: pl.DataFrame) -> pl.DataFrame:
     """Return `workflow, outcome, delay_hours` of each run with an outcome; a delay is never negative."""
     delay = (pl.col("outcome_at") - pl.col("started_at")).dt.total_seconds().clip(lower_bound=0) / 3600

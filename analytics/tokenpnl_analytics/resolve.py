@@ -4,7 +4,7 @@ Pure and re-computable: the same set of spans gives the same frames in whatever 
 came, as long as traces that share a link (`links.link_keys`) are resolved together.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -30,6 +30,8 @@ from tokenpnl_analytics.verdicts import late_verdicts, with_verdicts
 UNREAD = ("attributes_json", "events_json", "links_json", "received_at")
 """Columns of `spans` that resolution does not look at."""
 
+HOMES = pl.Schema(dict.fromkeys(("tenant", "trace_id", "span_id", "run_id"), pl.String()))
+
 
 @dataclass(frozen=True)
 class Resolution:
@@ -41,6 +43,7 @@ class Resolution:
         fees: one row per reported cost that is not priced by tokens, sorted by start.
         runs: one row per execution of a workflow, sorted by run id.
         duplicates: one row per record with usage that does not carry the bill, sorted by trace and span.
+        homes: `HOMES`: the run of each span of the traces that hold several.
     """
 
     attempts: pl.DataFrame
@@ -48,6 +51,7 @@ class Resolution:
     fees: pl.DataFrame
     runs: pl.DataFrame
     duplicates: pl.DataFrame
+    homes: pl.DataFrame = field(default_factory=HOMES.to_frame)
 
 
 def resolve(spans: pl.DataFrame) -> Resolution:
@@ -82,6 +86,23 @@ def resolve(spans: pl.DataFrame) -> Resolution:
         fees=_fees(trees, stands, book),
         runs=runs_table(trees, book, attempts, calls),
         duplicates=_duplicates(trees, roles, records, units, gap),
+        homes=_homes(trees, book),
+    )
+
+
+def _homes(trees: Forest, book: RunBook) -> pl.DataFrame:
+    place = ["tenant", "trace_id"]
+    several = book.runs.group_by(place).len().filter(pl.col("len") > 1)
+    if several.is_empty():
+        return HOMES.to_frame()
+    rows = np.flatnonzero(book.run[: trees.size] != trees.size)
+    spans = trees.at(rows, *place, "span_id").with_columns(run=pl.Series(book.run[rows]))
+    return (
+        spans.join(several, on=place, how="semi")
+        .join(book.runs.select("run", "run_id"), on="run")
+        .select(HOMES.names())
+        .unique()
+        .sort(HOMES.names())
     )
 
 

@@ -156,3 +156,21 @@ def test_the_fallback_premium_compares_with_the_primary_at_that_time(kept, rows)
     told = summary(books, as_of=START)
     assert told["memo"]["fallback_premium_usd"] == "8"  # 10 USD paid, 2 USD at gpt-5-mini
     assert costs(books) == {"fallback": Decimal(10)}
+
+
+def test_an_outcome_stated_inside_one_of_several_runs_of_a_trace_is_that_run_s(kept, rows):
+    books = kept(
+        span("batch", took=500),
+        run("r1", "batch", run_id="one"),
+        chat("a", "r1", at=1, usage=OUT),
+        run("r2", "batch", run_id="two", at=200),
+        span("review", "r2", at=210),
+        outcomes=[won(rows, span_id="review", status="failure")],
+    )
+    assert dict(books.runs.select("run_id", "outcome").iter_rows()) == {"one": None, "two": "failure"}
+
+
+def test_an_outcome_of_a_trace_with_several_runs_that_names_none_of_them_is_nobody_s(kept, rows):
+    runs = run("r1", "batch", run_id="one"), run("r2", "batch", run_id="two", at=200)
+    books = kept(span("batch", took=500), *runs, outcomes=[won(rows, span_id="batch"), won(rows, span_id=None)])
+    assert books.runs["outcome"].to_list() == [None, None]
