@@ -18,6 +18,7 @@ from tokenpnl_ingest.home import Home, Running, running_collector
 from tokenpnl_ingest.store import Store
 
 _PATIENCE_S = 60
+_REBUILD_PATIENCE_S = 3600  # a store that is built again from a long journal
 _OUTCOME_TIME = ("outcomes", "effective_at")
 
 
@@ -125,10 +126,16 @@ def open_book(home: Home) -> Iterator[Book]:
     if running_collector(home) is not None:
         yield ServedBook(home)
         return
-    from tokenpnl_dashboard.collect import bookkeeping
+    # Prices and Polars are needed by who opens a store, not by the pages that ask a collector.
+    from tokenpnl_analytics.ledger import Bookkeeper
+    from tokenpnl_analytics.ratecard import default_rate_card
 
-    with Collector(home) as collector, bookkeeping(collector.store):
-        collector.drain()
+    with Collector(home) as collector:
+        if not collector.drain(_PATIENCE_S):
+            raise StoreError(
+                f"the journal of {home.path} was not loaded within {_PATIENCE_S} s; `tokenpnl doctor` says more"
+            )
+        Bookkeeper(collector.store, default_rate_card).catch_up()
         yield StoredBook(collector.store)
 
 
