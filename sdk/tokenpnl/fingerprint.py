@@ -9,7 +9,8 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from tokenpnl.state import state
@@ -30,7 +31,10 @@ def _key() -> bytes:
 
 
 def _plain(value: object) -> Any:
-    """Return what JSON can write for a value that it does not know; objects without content give their class name."""
+    """Return what JSON can write for a value that it does not know; an object that shows nothing gives its class name.
+
+    Iterators and files are not read: what comes out of them is the host's.
+    """
     dump = getattr(value, "model_dump", None)
     if callable(dump):
         return dump(mode="json", exclude_none=True)
@@ -38,9 +42,12 @@ def _plain(value: object) -> Any:
         return hashlib.sha256(value).hexdigest()
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, Iterable):
+    if isinstance(value, AbstractSet):
+        return sorted(map(canonical, value))
+    if isinstance(value, Collection):
         return list(value)
-    return type(value).__qualname__
+    # Dates, decimals, ids, paths, enums and dataclasses show their content; the default text shows an address.
+    return type(value).__qualname__ if type(value).__repr__ is object.__repr__ else repr(value)
 
 
 def canonical(value: object) -> str:

@@ -1,3 +1,8 @@
+from collections import deque
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -41,6 +46,29 @@ def test_an_object_of_unknown_kind_does_not_change_the_fingerprint_by_its_addres
     assert fingerprint({"client": object()}) == fingerprint({"client": object()})
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Decimal("1.5"), Decimal("1.6")),
+        (date(2026, 11, 24), date(2026, 11, 25)),
+        (Path("a.pdf"), Path("b.pdf")),
+        (Fraction(1, 2), Fraction(1, 3)),
+    ],
+)
+def test_values_that_json_does_not_know_differ_by_their_content(one: object, other: object) -> None:
+    assert fingerprint({"value": one}) != fingerprint({"value": other})
+
+
+def test_an_iterator_is_not_read_for_its_fingerprint() -> None:
+    rows = iter(["a", "b"])
+    fingerprint({"rows": rows})
+    assert list(rows) == ["a", "b"]
+
+
+def test_a_set_has_one_fingerprint_whatever_its_order() -> None:
+    assert fingerprint({"b", "a", "c"}) == fingerprint({"c", "b", "a"}) == fingerprint(["a", "b", "c"])
+
+
 @given(st.text(max_size=3000), st.text(max_size=3000), st.text(max_size=3000))
 def test_prompts_share_first_blocks_exactly_as_long_as_they_share_text(head: str, one: str, two: str) -> None:
     left, right = head + one, head + two
@@ -65,4 +93,4 @@ def test_a_huge_prompt_has_a_bounded_number_of_blocks() -> None:
 def test_bytes_and_foreign_containers_have_fingerprints_of_their_content() -> None:
     assert fingerprint({"image": b"one"}) != fingerprint({"image": b"two"})
     assert fingerprint({"k": MappingProxyType({"a": 1})}) == fingerprint({"k": {"a": 1}})
-    assert fingerprint({"k": (n for n in (1, 2))}) == fingerprint({"k": [1, 2]})
+    assert fingerprint({"k": deque([1, 2])}) == fingerprint({"k": [1, 2]})
