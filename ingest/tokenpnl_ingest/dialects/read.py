@@ -58,7 +58,11 @@ def read_span(
     _name_provider(reading)
     _settle_operation(reading)
     if dialect.amend is not None:
-        dialect.amend(reading)
+        try:
+            dialect.amend(reading)
+        except ValueError:
+            # A converter met a number that cannot be true; the span stays, and so do the others of its request.
+            reading.flags.add(Flag.USAGE_IMPLAUSIBLE)
     _settle_ending(reading)
     _settle_usage(reading, dialect)
     _replace_content(reading, secret)

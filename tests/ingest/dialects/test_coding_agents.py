@@ -123,6 +123,20 @@ def test_codex_request_log_is_one_http_request_numbered_from_one() -> None:
     assert (row["operation"], row["attempt_number"], row["http_status"], row["error_type"]) == ("http", 1, 429, "429")
 
 
+def test_a_count_that_cannot_be_true_is_flagged_and_stops_nobody() -> None:
+    row = log_row_of(
+        {
+            "event.name": "gemini_cli.api_response",
+            "model": "gemini-3-flash",
+            "input_token_count": 137,
+            "tool_token_count": 10**10,
+        },
+        scope="gemini-cli",
+    )
+    assert row is not None
+    assert (row["input_tokens"], "usage_implausible" in row["flags"]) == (137, True)
+
+
 def test_gemini_cli_span_says_that_its_output_lacks_the_thoughts() -> None:
     told = {"gen_ai.operation.name": "llm_call", "gen_ai.usage.input_tokens": 1110, "gen_ai.usage.output_tokens": 41}
     row = row_of(told, scope="gemini-cli", name="llm_call")
