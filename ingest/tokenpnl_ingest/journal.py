@@ -107,9 +107,14 @@ class Journal:
         path = self._folder / f"{batch_no:012d}.log"
         # A leftover of that name holds only what `_take_back` could not remove.
         descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600)
-        os.pwrite(descriptor, SEGMENT_HEAD, 0)
-        os.fsync(descriptor)
-        _sync_folder(self._folder)
+        try:
+            os.pwrite(descriptor, SEGMENT_HEAD, 0)
+            os.fsync(descriptor)
+            _sync_folder(self._folder)
+        except OSError:
+            # A full disk is tried again with every request: each try would keep a descriptor.
+            os.close(descriptor)
+            raise
         self._descriptor = descriptor
         self._end = self._durable_end = len(SEGMENT_HEAD)
         return descriptor

@@ -140,6 +140,21 @@ def test_a_full_disk_refuses_the_batch_and_heals_by_itself(tmp_path: Path, monke
     assert [payload for _, payload in journal.follow(0).take(10**9)] == [b"a", b"kept"]
 
 
+def test_a_disk_that_stays_full_costs_no_descriptors(tmp_path: Path, monkeypatch):
+    journal = Journal(tmp_path)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 -- a count of descriptors, not of files
+    with monkeypatch.context() as patched:
+        patched.setattr(journal_module.os, "pwrite", full)
+        for _ in range(20):
+            with pytest.raises(StoreError, match="no space left"):
+                journal.append(b"refused")
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 -- the same
+
+
 def test_a_store_that_knows_more_than_the_journal_is_said(tmp_path: Path):
     journal = filled(tmp_path, [b"a"])
     journal.continue_after(7)
