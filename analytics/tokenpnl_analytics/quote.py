@@ -90,6 +90,8 @@ def _quote(lines: list[tuple[Any, ...]], version: str) -> Quote:
 
 
 def _row(number: int, usage: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(usage, Mapping):
+        raise RefusedInputError(f"usage {number + 1} needs to be a map with model, at and usage; it is {usage!r}")
     model = usage.get("model")
     if not isinstance(model, str) or not model:
         raise RefusedInputError(f"usage {number + 1} needs a model, a non-empty text; it has {model!r}")

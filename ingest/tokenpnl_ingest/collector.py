@@ -148,7 +148,9 @@ class Collector:
         with self._room:
             if self._draining:
                 raise OverloadedError("the collector is shutting down; send again to its successor")
-            if self._pending_requests >= limits.PENDING_REQUESTS or self._pending_bytes + size > limits.PENDING_BYTES:
+            # A request that is larger than the room of all has it alone: it could never come in otherwise.
+            crowded = self._pending_bytes > 0 and self._pending_bytes + size > limits.PENDING_BYTES
+            if self._pending_requests >= limits.PENDING_REQUESTS or crowded:
                 raise OverloadedError(f"{self._pending_requests} requests are waiting; send again later")
             self._pending_requests += 1
             self._pending_bytes += size

@@ -13,6 +13,9 @@ from click.testing import CliRunner
 
 from tokenpnl_dashboard.cli import VERBS
 from tokenpnl_dashboard.cli import tokenpnl as program
+from tokenpnl_dashboard.commands.ingest import load_files
+from tokenpnl_ingest import limits
+from tokenpnl_ingest.home import Home
 
 PROGRAM = Path(sys.executable).with_name("tokenpnl")
 START_NS = 1_795_000_000_000_000_000
@@ -223,6 +226,21 @@ def test_price_of_lines_gives_one_result_a_line() -> None:
     costs = [json.loads(line)["cost_usd"] for line in done.stdout.splitlines()]
     assert costs == ["0.6", None]
     assert done.returncode == 1
+
+
+def test_a_line_that_is_no_usage_is_refused_in_a_sentence() -> None:
+    done = tokenpnl("price", stdin="5\n")
+    assert done.returncode == 3
+    assert "usage 1 needs to be a map" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_requests_larger_than_the_collectors_room_are_loaded_one_by_one(
+    tmp_path: Path, capture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PENDING_BYTES", 100)
+    loaded = load_files(Home.at(tmp_path), (capture, capture, capture))
+    assert (loaded["requests"], loaded["refused"]) == (3, 0)
 
 
 def test_a_model_without_a_price_is_said_with_what_to_do() -> None:

@@ -125,8 +125,10 @@ def test_a_damaged_batch_is_said_in_the_health(home: Home):
 
 def test_too_many_pending_bytes_are_refused_as_retryable(collector: Collector, monkeypatch):
     monkeypatch.setattr(limits, "PENDING_BYTES", 10)
+    alone = collector.submit(TRACES, request(1), PROTOBUF)
     with pytest.raises(OverloadedError, match="send again later"):
         collector.submit(TRACES, request(1), PROTOBUF).result()
+    assert alone.result() == Ack()
 
 
 def test_a_collector_that_leaves_refuses_as_retryable(collector: Collector):

@@ -47,23 +47,25 @@ def load_files(home: "Home", files: tuple[Path, ...]) -> dict[str, Any]:
     """Load files and return `requests`, `refused` and the distinct `messages`; all of it is durable and booked."""
     from tokenpnl_dashboard.output import progress
     from tokenpnl_ingest.files import requests_in
+    from tokenpnl_ingest.limits import PENDING_BYTES
 
     requests, refused, messages = 0, 0, set()
     with _sender(home) as send, progress() as bar:
-        flying: deque[Future[tuple[int, str]]] = deque()
+        flying: deque[tuple[int, Future[tuple[int, str]]]] = deque()
 
-        def land(most: int) -> None:
+        def land(most: int, most_bytes: int = 0) -> None:
             nonlocal refused
-            while len(flying) > most:
-                count, message = flying.popleft().result()
+            while len(flying) > most or sum(size for size, _ in flying) > most_bytes:
+                count, message = flying.popleft()[1].result()
                 refused += count
                 messages.update({message} - {""})
 
         for path in files:
             for request in bar.track(requests_in(path), description=path.name, total=None):
-                flying.append(send(request))
+                # Before it is sent: the collector would refuse what is beyond its room.
+                land(_IN_FLIGHT - 1, max(0, PENDING_BYTES - len(request.body)))
+                flying.append((len(request.body), send(request)))
                 requests += 1
-                land(_IN_FLIGHT)
         land(0)
     return {"files": len(files), "requests": requests, "refused": refused, "messages": sorted(messages)}
 
