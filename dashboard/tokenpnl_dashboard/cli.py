@@ -8,7 +8,12 @@ import sys
 from importlib import import_module, metadata
 from typing import NoReturn
 
-import click
+try:
+    import click
+except ModuleNotFoundError:
+    # The base install is the SDK alone; the script is there all the same.
+    sys.stderr.write("tokenpnl: the command line needs the server's packages: pip install 'tokenpnl[server]'\n")
+    sys.exit(2)
 
 VERBS = {
     "demo": "Load the sample traces, print their P&L and serve them.",

@@ -16,7 +16,7 @@ SAMPLES = Path(__file__).parents[3] / "sample_traces"
 @click.command("demo")
 @click.option("--home", type=click.Path(path_type=Path, file_okay=False), default=Path(".demo"), show_default=True,
               help="Folder of the demo's store.")  # fmt: skip
-@click.option("--samples", type=click.Path(path_type=Path, exists=True, file_okay=False), default=SAMPLES,
+@click.option("--samples", type=click.Path(path_type=Path, file_okay=False), default=SAMPLES,
               help="Folder of the sample traces.")  # fmt: skip
 @click.option("--no-serve", is_flag=True, help="Load and report only.")
 def command(home: Path, samples: Path, *, no_serve: bool) -> int:
@@ -27,7 +27,10 @@ def command(home: Path, samples: Path, *, no_serve: bool) -> int:
 
     files = tuple(sorted(samples.glob("*.otlp.jsonl.gz")))
     if not files:
-        raise ConfigurationError(f"no *.otlp.jsonl.gz in {samples}; write them with `python sample_traces/make.py`")
+        raise ConfigurationError(
+            f"no *.otlp.jsonl.gz in {samples}; the samples come with the source checkout, not the package: give its "
+            "folder with --samples, or write them with `python sample_traces/make.py`"
+        )
     demo = Home.at(home)
     click.echo(f"loading {len(files)} files of synthetic traces into {demo.path}", err=True)
     load_files(demo, files)
@@ -40,14 +43,18 @@ def _print_report(home: "Home") -> None:
 
     from tokenpnl_analytics.periods import parse_period, reading_moment
     from tokenpnl_dashboard.book import open_book
+    from tokenpnl_dashboard.layout import for_eyes
     from tokenpnl_dashboard.output import print_frame
-    from tokenpnl_dashboard.reports import Asked, lines_down, pnl, units
+    from tokenpnl_dashboard.reports import Asked, pnl, units
 
     with open_book(home) as book:
         now = reading_moment(book.version().newest_at, now=datetime.now(UTC))
         asked = Asked(parse_period("last-30d", now=now), now, "workflow", "UTC")
-        for title, report in (("P&L of the last 30 days in USD, synthetic", pnl), ("Cost per success", units)):
-            print_frame(lines_down(report(book, asked), "workflow"), "table", title=title)
+        for title, what, report in (
+            ("P&L of the last 30 days, synthetic", "pnl", pnl),
+            ("Cost per success, with its 95% interval", "units", units),
+        ):
+            print_frame(for_eyes(what, report(book, asked), "workflow"), "table", title=title, names=1)
 
 
 def _serve(home: "Home") -> int:
