@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+_PIPED_WIDTH = 160
+
 
 def plain(value: object) -> object:
     """Return a value as JSON holds it: money as a decimal string without trailing zeros, times as ISO text."""
@@ -30,8 +32,16 @@ def print_json(document: object) -> None:
     click.echo(json.dumps(plain(document), indent=2, ensure_ascii=False))
 
 
-def print_frame(frame: pl.DataFrame, form: str, *, title: str = "") -> None:
-    """Print a frame as table, json, csv or md; NULL is an empty cell in CSV, null in JSON and a dash elsewhere."""
+def print_frame(frame: pl.DataFrame, form: str, *, title: str = "", names: int = 0) -> None:
+    """Print a frame as table, json, csv or md; NULL is an empty cell in CSV, null in JSON and a dash elsewhere.
+
+    Args:
+        frame: what to print.
+        form: table, json, csv or md.
+        title: stands above a table.
+        names: how many columns lead that name a row; the rest are then figures, which a table aligns to the right,
+            even where they are text. By default that goes by type.
+    """
     rows = [[plain(cell) for cell in row] for row in frame.iter_rows()]
     if form == "json":
         print_json([dict(zip(frame.columns, row, strict=True)) for row in rows])
@@ -40,7 +50,7 @@ def print_frame(frame: pl.DataFrame, form: str, *, title: str = "") -> None:
     elif form == "md":
         click.echo(_markdown(frame.columns, rows))
     else:
-        _print_table(frame, rows, title)
+        _print_table(frame, rows, title, names)
 
 
 def csv_text(frame: pl.DataFrame) -> str:
@@ -58,14 +68,20 @@ def _cell(cell: object) -> str:
     return "–" if cell is None else str(cell).replace("|", "\\|")
 
 
-def _print_table(frame: pl.DataFrame, rows: list[list[object]], title: str) -> None:
-    table = Table(title=title or None, title_justify="left", header_style="bold", pad_edge=False)
-    for column, dtype in frame.schema.items():
-        numeric = dtype.is_numeric() or column.endswith(("_usd", "usd"))
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+def _print_table(frame: pl.DataFrame, rows: list[list[object]], title: str, names: int) -> None:
+    console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
+    if title:
+        console.print(title, style="bold", markup=False, soft_wrap=True)
+    if not rows:
+        console.print("nothing to show: no such usage or runs in the data")
+        return
+    table = Table(header_style="bold", pad_edge=False)
+    for place, (column, dtype) in enumerate(frame.schema.items()):
+        right = dtype.is_numeric() or column.endswith(("_usd", "usd")) or 0 < names <= place
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    console.print(table, markup=False)
 
 
 def progress() -> Progress:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -19,7 +18,6 @@ from tokenpnl_analytics.units import RUN_DIMENSIONS, cohort, unit_costs
 from tokenpnl_dashboard.book import Book
 
 _TOLD_APART = ("usage_kind", "cost_category", "served_reason")
-_CENT_OF_A_CENT = Decimal("0.0001")
 _UNIT_COLUMNS = (
     *("settled_usd", "low", "high", "method", "to_date_usd", "to_date_low_usd", "expected_usd"),
     *("direct_usd", "inline_evaluation_usd", "capacity_share_usd"),
@@ -92,39 +90,6 @@ def summary_of(book: Book, asked: Asked, *, runs: bool = False) -> dict[str, Any
     replayed = book.query("table", name="batches", columns=["replayed"])["replayed"].sum()
     books = Books(**tables, duplicates=duplicates)
     return summary(books, as_of=asked.as_of, runs=runs, replayed_span_records=int(replayed))
-
-
-def lines_down(found: pl.DataFrame, by: str | None) -> pl.DataFrame:
-    """Return a report with its lines down and the values of its dimension across; lines that say nothing drop out."""
-    key = "period" if by in GRAINS else by
-    measures = [name for name in found.columns if name != key and _says(found[name])]
-    heads = _heads(found[key]) if key else ["whole"]
-    columns = {
-        head: [_cell(row[name]) for name in measures]
-        for head, row in zip(heads, found.iter_rows(named=True), strict=True)
-    }
-    return pl.DataFrame({"line": measures, **columns}, schema_overrides=dict.fromkeys(columns, pl.String))
-
-
-def _says(figures: pl.Series) -> bool:
-    return bool((figures != 0).any()) if figures.dtype.is_numeric() else figures.null_count() < len(figures)
-
-
-def _heads(values: pl.Series) -> Sequence[str]:
-    return [
-        "(none)" if value is None else f"{value:%Y-%m-%d}" if isinstance(value, datetime) else str(value)
-        for value in values
-    ]
-
-
-def _cell(value: object) -> str | None:
-    if isinstance(value, float):
-        return f"{value:.4f}"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, Decimal):
-        return f"{value.quantize(_CENT_OF_A_CENT):,f}" if abs(value) >= 1 else f"{value.normalize():f}"
-    return None if value is None else str(value)
 
 
 def _sums(book: Book, asked: Asked, by: Sequence[str]) -> pl.DataFrame:

@@ -8,13 +8,13 @@ import streamlit as st
 from tokenpnl_dashboard import state
 from tokenpnl_dashboard.book import ServedBook
 from tokenpnl_dashboard.failure import on_script_error
-from tokenpnl_dashboard.serve import LOOPBACK
 from tokenpnl_ingest.home import Home
 
 CONFIG = {
     "browser.gatherUsageStats": False,
     "client.toolbarMode": "minimal",
-    "server.address": LOOPBACK,
+    # The command that started this prints the address, once.
+    "logger.hideWelcomeMessage": True,
     "server.enableStaticServing": False,
     "server.fileWatcherType": "none",
     "server.headless": True,
@@ -25,11 +25,12 @@ def main() -> None:
     """Serve the pages of a home until a signal."""
     parser = argparse.ArgumentParser(prog="python -m tokenpnl_dashboard.show", description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="folder of the store")
+    parser.add_argument("--host", required=True, help="a loopback address")
     parser.add_argument("--port", type=int, required=True, help="port on loopback")
     asked = parser.parse_args()
     state.serve(ServedBook(Home.at(asked.home)))
     app = st.App(Path(__file__).with_name("app.py"), on_script_error=on_script_error)
-    app.run(config={**CONFIG, "server.port": asked.port})
+    app.run(config={**CONFIG, "server.address": asked.host, "server.port": asked.port})
 
 
 if __name__ == "__main__":

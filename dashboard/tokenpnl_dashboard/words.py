@@ -132,7 +132,9 @@ def days(value: float | None) -> str:
         return UNKNOWN
     if value >= 2:
         return f"{value:.1f} days"
-    return f"{value * 24:.0f} hours" if value * 24 >= 2 else f"{value * 1440:.0f} minutes"
+    if value * 24 >= 2:
+        return f"{value * 24:.0f} hours"
+    return f"{value * 1440:.0f} minutes" if value * 1440 >= 1.5 else "a minute"
 
 
 def count(value: int | None) -> str:

@@ -79,10 +79,10 @@ def _question(newest_at: datetime | None, asked: dict[str, Any]) -> "Asked":
 
 
 def _print(what: str, frame: "pl.DataFrame", form: str, question: "Asked") -> None:
+    from tokenpnl_dashboard.layout import for_eyes
     from tokenpnl_dashboard.output import print_frame
-    from tokenpnl_dashboard.reports import lines_down
 
-    if what != "usage" and form in ("table", "md"):
-        frame = lines_down(frame, question.by or ("workflow" if what == "units" else None))
+    if form in ("table", "md"):
+        frame = for_eyes(what, frame, question.by or ("workflow" if what == "units" else None))
     title = f"{what}, {question.period.label}, as of {question.as_of:%Y-%m-%d %H:%M} UTC"
-    print_frame(frame, form, title=title)
+    print_frame(frame, form, title=title, names=2 if what == "usage" and question.by else 1)

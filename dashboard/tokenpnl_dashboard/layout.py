@@ -1,0 +1,87 @@
+"""How a report is laid out for eyes: rounded, with its units, and no wider than a terminal can show."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import polars as pl
+
+from tokenpnl_analytics.statement import GRAINS
+from tokenpnl_dashboard import words
+
+_MOST_ACROSS = 5
+_BRIEF = {
+    "pnl": (
+        *("effective_usd", "productive_usd", "evaluation_usd", "without_result_usd", "pending_usd", "unattributed_usd"),
+        *("n_runs", "successes", "usd_per_success", "priced_share"),
+    ),
+    "units": (
+        *("settled_usd", "low", "high", "to_date_usd", "expected_usd"),
+        *("n_runs", "n_settled", "successes", "outcome_coverage", "priced_share"),
+    ),
+    "usage": ("usage_kind", "quantity", "cost_usd", "n_lines", "n_unpriced_lines"),
+}
+
+
+def for_eyes(what: str, found: pl.DataFrame, by: str | None) -> pl.DataFrame:
+    """Return a report as text: first the columns that name a row, then its figures.
+
+    Few values of the dimension stand side by side with the lines down, which leaves room for every line that says
+    something. Many stand below each other, the dearest first and periods in order, with the main figures only.
+
+    Args:
+        what: pnl, usage or units.
+        found: the report.
+        by: its dimension or grain; None for the whole.
+    """
+    key = "period" if by in GRAINS else by
+    if what == "usage":
+        return _values_down(found, [key] if key else [], _BRIEF[what])
+    if key and found.height > _MOST_ACROSS:
+        if by not in GRAINS:
+            cost = "effective_usd" if what == "pnl" else "settled_usd"
+            found = found.sort(cost, descending=True, nulls_last=True, maintain_order=True)
+        return _values_down(
+            found, [key], [name for name in _BRIEF[what] if name in found.columns and _says(found[name])]
+        )
+    return _lines_down(found, key)
+
+
+def _values_down(found: pl.DataFrame, keys: list[str], brief: Sequence[str]) -> pl.DataFrame:
+    measures = [name for name in brief if name in found.columns]
+    columns = {
+        **{key: _heads(found[key]) for key in keys},
+        **{name: [_cell(name, value) for value in found[name]] for name in measures},
+    }
+    return pl.DataFrame(columns, schema_overrides=dict.fromkeys(columns, pl.String))
+
+
+def _lines_down(found: pl.DataFrame, key: str | None) -> pl.DataFrame:
+    measures = [name for name in found.columns if name != key and _says(found[name])]
+    heads = _heads(found[key]) if key else ["total"]
+    columns = {
+        head: [_cell(name, row[name]) for name in measures]
+        for head, row in zip(heads, found.iter_rows(named=True), strict=True)
+    }
+    return pl.DataFrame({"line": measures, **columns}, schema_overrides=dict.fromkeys(columns, pl.String))
+
+
+def _says(figures: pl.Series) -> bool:
+    return bool((figures != 0).any()) if figures.dtype.is_numeric() else figures.null_count() < len(figures)
+
+
+def _heads(values: pl.Series) -> list[str]:
+    return [
+        "(none)" if value is None else f"{value:%Y-%m-%d}" if isinstance(value, datetime) else str(value)
+        for value in values
+    ]
+
+
+def _cell(name: str, value: object) -> str | None:
+    if isinstance(value, (Decimal, float)):
+        if name.endswith(("_share", "_coverage")):
+            return words.percent(value)
+        return words.days(float(value)) if name == "window_days" else words.usd(value)
+    if isinstance(value, int):
+        return words.count(value)
+    return None if value is None else str(value)
