@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from tokenpnl.errors import ConfigurationError, StoreError, StoreHeldError
 from tokenpnl_dashboard.supervise import Child, python_module
-from tokenpnl_ingest.home import Home, Running, running_collector
+from tokenpnl_ingest.home import GRPC_PORT, HTTP_PORT, LOOPBACK, Home, Running, running_collector
+from tokenpnl_ingest.limits import refuse_beyond_loopback
 
-LOOPBACK = "127.0.0.1"
-GRPC_PORT, HTTP_PORT, DASHBOARD_PORT = 4317, 4318, 8501
+DASHBOARD_PORT = 8501
 READY_WITHIN_S = 60.0
 # Bookkeeping may take one core, the others belong to ingest. Many threads that allocate and free large frames would
 # otherwise each keep their own arena: a hundred megabytes that nobody uses.
@@ -26,11 +26,12 @@ COLLECTOR_ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Ports:
-    """Where to listen on loopback; 0 takes a free port. `dashboard` None serves no pages."""
+    """Where to listen; 0 takes a free port, `dashboard` None serves no pages, `host` is a loopback address."""
 
     grpc: int = GRPC_PORT
     http: int = HTTP_PORT
     dashboard: int | None = DASHBOARD_PORT
+    host: str = LOOPBACK
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,13 @@ def start(home: Home, ports: Ports, *, say: Callable[[str], None]) -> Served:
 
     Raises:
         StoreHeldError: another collector holds the home.
-        ConfigurationError: a port is taken.
+        ConfigurationError: a port is taken, or the host is not loopback.
         StoreError: a process did not become ready.
     """
     holder = running_collector(home)
     if holder is not None:
         raise StoreHeldError(f"{home.path} is already served by pid {holder.pid} at {holder.http}; use it, or stop it")
+    refuse_beyond_loopback(ports.host)
     for port in (ports.grpc, ports.http, ports.dashboard):
         if port:
             _refuse_taken(port)
@@ -63,11 +65,12 @@ def start(home: Home, ports: Ports, *, say: Callable[[str], None]) -> Served:
         return Served((collector,), addresses)
     port = ports.dashboard or free_port()
     dashboard = Child(
-        "dashboard", python_module("tokenpnl_dashboard.show", "--home", str(home.path), "--port", str(port))
+        "dashboard",
+        python_module("tokenpnl_dashboard.show", "--home", str(home.path), "--host", ports.host, "--port", str(port)),
     )
     dashboard.start()
     say("the collector answers; waiting for the dashboard")
-    address = f"http://{LOOPBACK}:{port}"
+    address = f"http://{ports.host}:{port}"
     _wait_for_page(f"{address}/_stcore/health", dashboard, (collector,))
     return Served((collector, dashboard), {"dashboard": address, **addresses})
 
@@ -75,7 +78,8 @@ def start(home: Home, ports: Ports, *, say: Callable[[str], None]) -> Served:
 def _collector_command(home: Home, ports: Ports) -> list[str]:
     return python_module(
         "tokenpnl_dashboard.collect",
-        *("--home", str(home.path), "--grpc-port", str(ports.grpc), "--http-port", str(ports.http)),
+        *("--home", str(home.path), "--host", ports.host),
+        *("--grpc-port", str(ports.grpc), "--http-port", str(ports.http)),
     )
 
 

@@ -5,7 +5,7 @@ import logging
 import sys
 
 from tokenpnl.errors import ConfigurationError, StoreHeldError, TokenpnlError
-from tokenpnl_ingest.home import Home
+from tokenpnl_ingest.home import GRPC_PORT, HTTP_PORT, LOOPBACK, Home
 from tokenpnl_ingest.serve import CollectorPorts, run_collector
 
 
@@ -13,9 +13,9 @@ def main() -> int:
     """Serve until a signal; return 0, 1 after an error, 2 when the arguments or the home cannot be used."""
     arguments = argparse.ArgumentParser(prog="python -m tokenpnl_ingest", description=__doc__)
     arguments.add_argument("--home", help="folder of the store; default $TOKENPNL_HOME, else the user's data folder")
-    arguments.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    arguments.add_argument("--grpc-port", type=int, default=4317, help="0 takes a free port")
-    arguments.add_argument("--http-port", type=int, default=4318, help="0 takes a free port")
+    arguments.add_argument("--host", default=LOOPBACK, help="a loopback address")
+    arguments.add_argument("--grpc-port", type=int, default=GRPC_PORT, help="0 takes a free port")
+    arguments.add_argument("--http-port", type=int, default=HTTP_PORT, help="0 takes a free port")
     given = arguments.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:

@@ -15,6 +15,8 @@ import platformdirs
 from tokenpnl.errors import StoreHeldError
 
 HOME_VARIABLE = "TOKENPNL_HOME"
+LOOPBACK = "127.0.0.1"
+GRPC_PORT, HTTP_PORT = 4317, 4318  # as OTLP has them
 _PRIVATE = 0o077
 _HOLD_PATIENCE_S = 1.0
 

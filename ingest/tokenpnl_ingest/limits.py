@@ -1,9 +1,10 @@
-"""How much one request, one client and the collector as a whole may take, and inflation that stops at the limit."""
+"""How much one request, one client and the collector as a whole may take, who may reach it, and bounded inflation."""
 
+import ipaddress
 import zlib
 from collections.abc import Iterator
 
-from tokenpnl.errors import RefusedInputError, TooLargeError
+from tokenpnl.errors import ConfigurationError, RefusedInputError, TooLargeError
 
 MIB = 1024 * 1024
 HTTP_BODY_BYTES = 20 * MIB
@@ -43,3 +44,20 @@ def _members(body: bytes, limit: int) -> Iterator[bytes]:
         yield piece
         room -= len(piece)
         rest = member.unused_data
+
+
+def refuse_beyond_loopback(host: str) -> None:
+    """Return when the address can be reached from this machine alone.
+
+    Raises:
+        ConfigurationError: it can be reached from elsewhere.
+    """
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ConfigurationError(
+            f"cannot listen on {host!r}: without API keys, which this release does not have, everybody who reaches "
+            "the address could read and write; use 127.0.0.1 and a tunnel, or an OpenTelemetry Collector in front"
+        )

@@ -11,8 +11,9 @@ from tokenpnl.errors import ConfigurationError, OverloadedError, RefusedInputErr
 from tokenpnl_ingest import limits
 from tokenpnl_ingest.answers import PROTOBUF, response, retry_trailers
 from tokenpnl_ingest.collector import Collector
+from tokenpnl_ingest.home import GRPC_PORT, LOOPBACK
+from tokenpnl_ingest.limits import refuse_beyond_loopback
 from tokenpnl_ingest.otlp import Signal
-from tokenpnl_ingest.receiver_http import refuse_beyond_loopback
 
 log = logging.getLogger(__name__)
 _SERVICES = {
@@ -42,7 +43,7 @@ class GrpcReceiver:
         port: where it listens.
     """
 
-    def __init__(self, collector: Collector, *, host: str = "127.0.0.1", port: int = 4317) -> None:
+    def __init__(self, collector: Collector, *, host: str = LOOPBACK, port: int = GRPC_PORT) -> None:
         refuse_beyond_loopback(host)
         self._collector = collector
         self._address = f"[{host}]" if ":" in host else host

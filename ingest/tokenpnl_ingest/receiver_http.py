@@ -1,7 +1,6 @@
 """OTLP over HTTP, outcomes, and the read API, on one loopback port."""
 
 import asyncio
-import ipaddress
 import logging
 import threading
 from collections.abc import Awaitable, Callable
@@ -16,6 +15,8 @@ from tokenpnl_ingest.batch import Ack
 from tokenpnl_ingest.bodies import BodyReader, refuse_announced
 from tokenpnl_ingest.collector import Collector
 from tokenpnl_ingest.connections import GuardedConnection, GuardedConnections
+from tokenpnl_ingest.home import HTTP_PORT, LOOPBACK
+from tokenpnl_ingest.limits import refuse_beyond_loopback
 from tokenpnl_ingest.otlp import Signal
 
 log = logging.getLogger(__name__)
@@ -36,23 +37,6 @@ _STATUS: dict[type[Exception], int] = {
 _RETRY = {"Retry-After": str(limits.RETRY_AFTER_SECONDS)}
 
 
-def refuse_beyond_loopback(host: str) -> None:
-    """Return when the address can be reached from this machine alone.
-
-    Raises:
-        ConfigurationError: it can be reached from elsewhere.
-    """
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise ConfigurationError(
-            f"cannot listen on {host!r}: without API keys, which this release does not have, everybody who reaches "
-            "the address could read and write; use 127.0.0.1 and a tunnel, or an OpenTelemetry Collector in front"
-        )
-
-
 class HttpReceiver:
     """The HTTP server in a thread with a loop of its own.
 
@@ -60,7 +44,7 @@ class HttpReceiver:
         port: where it listens.
     """
 
-    def __init__(self, collector: Collector, *, host: str = "127.0.0.1", port: int = 4318) -> None:
+    def __init__(self, collector: Collector, *, host: str = LOOPBACK, port: int = HTTP_PORT) -> None:
         refuse_beyond_loopback(host)
         self._collector = collector
         self._host = host

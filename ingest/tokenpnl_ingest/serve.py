@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 from tokenpnl_ingest.collector import Collector
-from tokenpnl_ingest.home import Home, Running
+from tokenpnl_ingest.home import GRPC_PORT, HTTP_PORT, LOOPBACK, Home, Running
 from tokenpnl_ingest.loader import OnLoaded
 from tokenpnl_ingest.receiver_grpc import GrpcReceiver
 from tokenpnl_ingest.receiver_http import HttpReceiver
@@ -23,8 +23,8 @@ Bookkeeping = Callable[[Store], AbstractContextManager[OnLoaded]]
 class CollectorPorts:
     """Where to listen on loopback; 0 takes a free port."""
 
-    grpc: int = 4317
-    http: int = 4318
+    grpc: int = GRPC_PORT
+    http: int = HTTP_PORT
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def serving(
     *,
     on_loaded: OnLoaded | None = None,
     bookkeeping: Bookkeeping | None = None,
-    host: str = "127.0.0.1",
+    host: str = LOOPBACK,
 ) -> Iterator[tuple[Collector, Running]]:
     """Serve the home as long as the block runs; give the collector and the addresses, announced in `collector.json`.
 
@@ -76,7 +76,7 @@ def run_collector(
     *,
     on_loaded: OnLoaded | None = None,
     bookkeeping: Bookkeeping | None = None,
-    host: str = "127.0.0.1",
+    host: str = LOOPBACK,
 ) -> None:
     """Serve the home until SIGTERM or SIGINT, then finish what was taken; for the main thread of a process."""
     stop = threading.Event()

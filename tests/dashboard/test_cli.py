@@ -266,3 +266,9 @@ def test_a_demo_without_samples_says_how_to_make_them(tmp_path: Path) -> None:
     done = tokenpnl("demo", "--samples", tmp_path, "--home", tmp_path / "home", "--no-serve")
     assert done.returncode == 2
     assert "sample_traces/make.py" in done.stderr
+
+
+def test_serving_beyond_loopback_is_refused_with_the_reason(tmp_path: Path) -> None:
+    done = tokenpnl("serve", "--host", "0.0.0.0", "--home", tmp_path)
+    assert done.returncode == 2
+    assert "without API keys" in done.stderr

@@ -59,7 +59,8 @@ def _print_report(home: "Home") -> None:
 
 def _serve(home: "Home") -> int:
     from tokenpnl_dashboard.commands.serve import serve_until_signal
-    from tokenpnl_dashboard.serve import DASHBOARD_PORT, GRPC_PORT, HTTP_PORT, Ports, taken
+    from tokenpnl_dashboard.serve import DASHBOARD_PORT, Ports, taken
+    from tokenpnl_ingest.home import GRPC_PORT, HTTP_PORT
 
     def free(port: int) -> int:
         # A demo should not fail because something else uses a usual port.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tokenpnl_dashboard.commands.options import HOME
+from tokenpnl_ingest.home import GRPC_PORT, HTTP_PORT, LOOPBACK
 
 if TYPE_CHECKING:
     from tokenpnl_dashboard.serve import Ports
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
 @click.command("serve")
 @HOME
 @click.option("--port", type=int, default=8501, show_default=True, help="Port of the dashboard; 0: any.")
-@click.option("--http-port", type=int, default=4318, show_default=True, help="OTLP over HTTP and read API; 0: any.")
-@click.option("--grpc-port", type=int, default=4317, show_default=True, help="OTLP over gRPC; 0: any.")
+@click.option("--http-port", type=int, default=HTTP_PORT, show_default=True, help="OTLP over HTTP, read API; 0: any.")
+@click.option("--grpc-port", type=int, default=GRPC_PORT, show_default=True, help="OTLP over gRPC; 0: any.")
+@click.option("--host", default=LOOPBACK, show_default=True, help="A loopback address; others are refused.")
 @click.option("--no-dashboard", is_flag=True, help="Collect only.")
 @click.option("--json", "as_json", is_flag=True, help="Print the addresses as one JSON line.")
-def command(home: Path | None, *, no_dashboard: bool, as_json: bool, **ports: int) -> int:
+def command(home: Path | None, host: str, *, no_dashboard: bool, as_json: bool, **ports: int) -> int:
     """Run the collector and the dashboard on loopback.
 
     Point any OpenTelemetry emitter at the printed address. Ctrl-C stops both; nothing acknowledged is lost.
@@ -28,7 +30,7 @@ def command(home: Path | None, *, no_dashboard: bool, as_json: bool, **ports: in
     from tokenpnl_dashboard.serve import Ports
     from tokenpnl_ingest.home import Home
 
-    wanted = Ports(ports["grpc_port"], ports["http_port"], None if no_dashboard else ports["port"])
+    wanted = Ports(ports["grpc_port"], ports["http_port"], None if no_dashboard else ports["port"], host)
     return serve_until_signal(Home.at(home), wanted, as_json=as_json)
 
 
