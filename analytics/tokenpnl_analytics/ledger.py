@@ -9,12 +9,13 @@ together with the mark that says how far the books go. Killed at any moment, the
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 import polars as pl
 import pyarrow as pa
 
+from tokenpnl.errors import StoreError
 from tokenpnl.schema import Table
 from tokenpnl.tables import BOOKED, LINKS, OUTCOMES, SPANS
 from tokenpnl_analytics.books import Books, keep_books
@@ -73,7 +74,7 @@ class Bookkeeper:
             touched = self._store.query("touched_traces", after=mark)["trace_id"].to_pylist()
             rounds = [touched[at : at + _TRACES_A_ROUND] for at in range(0, len(touched), _TRACES_A_ROUND)] or [[]]
             for traces in rounds:
-                self._book(traces, mark, upto if traces is rounds[-1] else None)
+                self._book_around_faults(traces, mark, upto if traces is rounds[-1] else None)
             self._ahead = set()
             booked += len(touched)
         return booked
@@ -97,10 +98,28 @@ class Bookkeeper:
         newest = self._store.query("table", name=BOOKED.name, order_by="batch_no", descending=True, limit=1)
         return int(newest["batch_no"][0].as_py()) if newest.num_rows else 0
 
-    def _book(self, touched: Collection[str], mark: int, upto: int | None) -> None:
+    def _book_around_faults(self, touched: Sequence[str], mark: int, upto: int | None) -> None:
+        """Book the touched traces; one that cannot be booked keeps its old rows and does not stop the others."""
+        card = self._card()
+        try:
+            self._book(touched, card, mark, upto)
+        except StoreError:
+            raise
+        except Exception:
+            if not touched:
+                raise
+            if len(touched) == 1:
+                log.exception("trace %s cannot be booked; its spans stay in the store", touched[0])
+                self._book_around_faults((), mark, upto)
+                return
+            half = len(touched) // 2
+            self._book_around_faults(touched[:half], mark, None)
+            self._book_around_faults(touched[half:], mark, upto)
+
+    def _book(self, touched: Collection[str], card: RateCard, mark: int, upto: int | None) -> None:
         """Rebuild the components of the touched traces; `upto` moves the mark, None leaves it."""
         spans, links = self._component(touched)
-        books = keep_books(spans, self._outcomes(spans), self._card())
+        books = keep_books(spans, self._outcomes(spans), card)
         tables = {**_derived(books), LINKS.name: links}
         if upto is not None:
             told = pl.DataFrame({"batch_no": [upto], "booked_at": [datetime.now(UTC)]})

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -149,6 +150,25 @@ def test_the_books_go_on_from_their_mark_after_a_restart(tmp_path: Path) -> None
         assert second.keeper.catch_up() == 1
         assert second.keeper.catch_up() == 0
         assert second.table("runs").height == 1
+
+
+class HoledKeys(dict[tuple[str, str, str], int]):
+    """The keys of a rate card that fails on one model, as a fault in the books would."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        if "gpt-4.1" in key:
+            raise ZeroDivisionError("a fault of ours")
+        return super().get(key, default)
+
+
+def test_a_trace_that_cannot_be_booked_does_not_stop_the_others(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    card = default_rate_card()
+    desk.keeper = Bookkeeper(desk.collector.store, lambda: replace(card, keys=HoledKeys(card.keys)))
+    spans = [one for trace in range(1, 6) for one in (run(trace, f"run-{trace}"), call(trace, 1, parent=0))]
+    desk.take([*spans, run(6, "run-6"), call(6, 1, parent=0, **{"gen_ai.request.model": "gpt-4.1"})])
+    assert sorted(desk.table("runs")["run_id"]) == [f"run-{trace}" for trace in range(1, 6)]
+    assert f"{6:032x}" in caplog.text
+    assert desk.keeper.catch_up() == 0
 
 
 def test_a_keeper_on_its_own_thread_follows_what_is_loaded(desk: Desk) -> None:
