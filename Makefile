@@ -1,5 +1,5 @@
 # Two commands: `make demo` (sets up, loads the sample traces, serves) and `make test` (sets up, checks, tests).
-# The single steps behind them: setup, setup-dev, format, lint, types, imports, unit, bench, lock, samples, clean.
+# The single steps behind them: setup, setup-dev, format, lint, types, imports, unit, coverage, bench, lock, samples, clean.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export TZ := UTC
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test setup setup-dev format lint types imports unit bench lock samples clean
+.PHONY: demo test setup setup-dev format lint types imports unit coverage bench lock samples clean
 
 demo: setup
 	$(BIN)/tokenpnl demo --home .demo
@@ -45,6 +45,10 @@ imports: setup-dev
 
 unit: setup-dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# The whole suite under branch coverage of ingest and analytics; the floor stands in pyproject.toml.
+coverage: setup-dev
+	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
 
 bench: setup-dev
 	$(BIN)/python benchmarks/run.py
