@@ -1,6 +1,7 @@
 """How the command line prints: one frame or document, as a table for eyes, or as JSON, CSV or Markdown for programs."""
 
 import json
+import re
 import sys
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 _PIPED_WIDTH = 160
+_FORMULA = r"^([=+\-@\t\r])"
 
 
 def plain(value: object) -> object:
@@ -53,10 +55,15 @@ def print_frame(frame: pl.DataFrame, form: str, *, title: str = "", names: int =
         _print_table(frame, rows, title, names)
 
 
+def inert(text: str) -> str:
+    """Return the text so that a spreadsheet does not run it as a formula."""
+    return re.sub(_FORMULA, r"'\1", text)
+
+
 def csv_text(frame: pl.DataFrame) -> str:
     """Return a frame as CSV: money with all its digits, text that a spreadsheet would run as a formula made inert."""
-    inert = pl.col(pl.String).str.replace(r"^([=+\-@\t\r])", "'$1")
-    return frame.with_columns(inert).with_columns(pl.col(pl.Decimal).cast(pl.String)).write_csv()
+    made_inert = pl.col(pl.String).str.replace(_FORMULA, "'$1")
+    return frame.with_columns(made_inert).with_columns(pl.col(pl.Decimal).cast(pl.String)).write_csv()
 
 
 def _markdown(columns: list[str], rows: list[list[object]]) -> str:

@@ -262,6 +262,15 @@ def test_doctor_names_the_model_that_has_no_price(tmp_path: Path) -> None:
     assert "openai/nobody-9" in done.stdout
 
 
+def test_a_demo_prints_its_reports_for_programs_too(tmp_path: Path, capture: Path) -> None:
+    samples = tmp_path / "samples"
+    samples.mkdir()
+    (samples / "one.otlp.jsonl.gz").write_bytes(capture.read_bytes())
+    told = answer("demo", "--samples", samples, "--home", tmp_path / "home", "--no-serve", "--json")
+    assert (told["synthetic"], told["files"], told["refused"]) == (True, 1, 0)
+    assert sum(Decimal(row["effective_usd"]) for row in told["pnl"]) == Decimal("0.00036")
+
+
 def test_a_demo_without_samples_says_how_to_make_them(tmp_path: Path) -> None:
     done = tokenpnl("demo", "--samples", tmp_path, "--home", tmp_path / "home", "--no-serve")
     assert done.returncode == 2

@@ -5,7 +5,7 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from tokenpnl_dashboard.output import csv_text, plain, print_frame, print_json
+from tokenpnl_dashboard.output import csv_text, inert, plain, print_frame, print_json
 
 FRAME = pl.DataFrame(
     {"model": ["a|b", None], "cost_usd": [Decimal("0.000090000000"), None], "n_lines": [1, 2]},
@@ -50,6 +50,7 @@ def test_a_table_shows_every_cell(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx"])
 def test_csv_text_cannot_be_run_by_a_spreadsheet(text: str) -> None:
     assert f"'{text}" in csv_text(pl.DataFrame({"name": [text]}))
+    assert inert(text) == f"'{text}"
 
 
 def test_csv_keeps_negative_money_a_number() -> None:

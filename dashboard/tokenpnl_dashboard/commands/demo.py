@@ -1,11 +1,12 @@
 """`tokenpnl demo`: the synthetic sample traces, loaded, reported and served."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tokenpnl_dashboard.cli import OK
+from tokenpnl_dashboard.commands.options import JSON
 
 if TYPE_CHECKING:
     from tokenpnl_ingest.home import Home
@@ -19,7 +20,8 @@ SAMPLES = Path(__file__).parents[3] / "sample_traces"
 @click.option("--samples", type=click.Path(path_type=Path, file_okay=False), default=SAMPLES,
               help="Folder of the sample traces.")  # fmt: skip
 @click.option("--no-serve", is_flag=True, help="Load and report only.")
-def command(home: Path, samples: Path, *, no_serve: bool) -> int:
+@JSON
+def command(home: Path, samples: Path, *, no_serve: bool, as_json: bool) -> int:
     """Load the sample traces (synthetic), print their P&L by workflow, and serve them until Ctrl-C."""
     from tokenpnl.errors import ConfigurationError
     from tokenpnl_dashboard.commands.ingest import load_files
@@ -33,31 +35,33 @@ def command(home: Path, samples: Path, *, no_serve: bool) -> int:
         )
     demo = Home.at(home)
     click.echo(f"loading {len(files)} files of synthetic traces into {demo.path}", err=True)
-    load_files(demo, files)
-    _print_report(demo)
-    return OK if no_serve else _serve(demo)
+    loaded = load_files(demo, files)
+    _print_reports(demo, loaded, as_json=as_json)
+    return OK if no_serve else _serve(demo, as_json=as_json)
 
 
-def _print_report(home: "Home") -> None:
+def _print_reports(home: "Home", loaded: dict[str, Any], *, as_json: bool) -> None:
     from datetime import UTC, datetime
 
     from tokenpnl_analytics.periods import parse_period, reading_moment
     from tokenpnl_dashboard.book import open_book
     from tokenpnl_dashboard.layout import for_eyes
-    from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_dashboard.output import print_frame, print_json
     from tokenpnl_dashboard.reports import Asked, pnl, units
 
     with open_book(home) as book:
         now = reading_moment(book.version().newest_at, now=datetime.now(UTC))
         asked = Asked(parse_period("last-30d", now=now), now, "workflow", "UTC")
-        for title, what, report in (
-            ("P&L of the last 30 days, synthetic", "pnl", pnl),
-            ("Cost per success, with its 95% interval", "units", units),
-        ):
-            print_frame(for_eyes(what, report(book, asked), "workflow"), "table", title=title, names=1)
+        found = {"pnl": pnl(book, asked), "units": units(book, asked)}
+    if as_json:
+        print_json({"synthetic": True, **loaded, **{what: frame.to_dicts() for what, frame in found.items()}})
+        return
+    titles = {"pnl": "P&L of the last 30 days, synthetic", "units": "Cost per success, with its 95% interval"}
+    for what, frame in found.items():
+        print_frame(for_eyes(what, frame, "workflow"), "table", title=titles[what], names=1)
 
 
-def _serve(home: "Home") -> int:
+def _serve(home: "Home", *, as_json: bool) -> int:
     from tokenpnl_dashboard.commands.serve import serve_until_signal
     from tokenpnl_dashboard.serve import DASHBOARD_PORT, Ports, taken
     from tokenpnl_ingest.home import GRPC_PORT, HTTP_PORT
@@ -67,4 +71,4 @@ def _serve(home: "Home") -> int:
         return 0 if taken(port) else port
 
     ports = Ports(free(GRPC_PORT), free(HTTP_PORT), free(DASHBOARD_PORT))
-    return serve_until_signal(home, ports, as_json=False)
+    return serve_until_signal(home, ports, as_json=as_json)

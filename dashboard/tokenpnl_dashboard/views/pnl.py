@@ -4,6 +4,7 @@ import streamlit as st
 
 from tokenpnl_dashboard import cards, statement_table, words
 from tokenpnl_dashboard.filters import COLUMN, Choice, chosen
+from tokenpnl_dashboard.output import inert
 from tokenpnl_dashboard.reading import statement_by
 from tokenpnl_dashboard.state import edition
 
@@ -40,7 +41,8 @@ def _draw(choice: Choice, by: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             "Download CSV",
-            shown.figures.write_csv(),
+            # The heads are what emitters named; the cells are lines of ours and figures.
+            shown.figures.rename(inert).write_csv(),
             file_name=f"tokenpnl-pnl-by-{by}.csv",
             mime="text/csv",
             icon=":material/download:",
