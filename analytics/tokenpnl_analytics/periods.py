@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tokenpnl.errors import ConfigurationError
 
@@ -35,9 +35,13 @@ def parse_period(text: str, *, now: datetime, zone: str = "UTC") -> Period:
         zone: IANA name of the time zone.
 
     Raises:
-        ConfigurationError: when the text is none of the forms, or the range ends before it begins.
+        ConfigurationError: when the text is none of the forms, the range ends before it begins, or nobody knows the
+            zone.
     """
-    local = now.astimezone(ZoneInfo(zone))
+    try:
+        local = now.astimezone(ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ConfigurationError(f"no time zone {zone!r} is known; write an IANA name such as Europe/Rome") from error
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     named = _named(text, local, midnight)
     if named is None:
@@ -82,7 +86,7 @@ def _span_of(part: str, text: str, midnight: datetime) -> tuple[datetime, dateti
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", part):
             start = midnight.replace(year=int(part[:4]), month=int(part[5:7]), day=int(part[8:]))
             return start, start + timedelta(days=1)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ConfigurationError(f"the period {text!r} names no real date: {error}; write one of {FORMS}") from error
     raise ConfigurationError(f"the period {text!r} is not understood; write one of {FORMS}")
 

@@ -36,7 +36,13 @@ def test_days_are_those_of_the_zone() -> None:
     assert (period.since, period.until) == (utc(2026, 10, 5, 4), utc(2026, 10, 6, 4))
 
 
-@pytest.mark.parametrize("text", ["", "soon", "2026-13", "2026-02-30", "2026-10-05..2026-10-01", "last-d"])
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "/etc/passwd", ""])
+def test_a_zone_that_nobody_knows_is_refused(zone: str) -> None:
+    with pytest.raises(ConfigurationError, match="time zone"):
+        parse_period("mtd", now=NOW, zone=zone)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2026-13", "2026-02-30", "2026-10-05..2026-10-01", "last-d", "9999-12"])
 def test_what_is_no_period_is_refused_with_the_forms(text: str) -> None:
     with pytest.raises(ConfigurationError):
         parse_period(text, now=NOW)
