@@ -187,7 +187,7 @@ class Desk:
         output_tokens = call.output_tokens + call.reasoning_tokens
         if call.streamed:
             first_ms = self.about(model.first_token_ms)
-            span.set(semconv.REQUEST_STREAM, True).set(semconv.TIME_TO_FIRST_CHUNK, first_ms / 1000)  # noqa: FBT003
+            span.set(semconv.REQUEST_STREAM, True).set(semconv.TIME_TO_FIRST_CHUNK, first_ms / 1000)  # noqa: FBT003 - an attribute
         self._pass_ms(self.about(model.first_token_ms + model.ms_per_token * output_tokens))
         lifetimes = {"cache_write_1h" if call.prefix_hours else "cache_write_5m": written} if written else {}
         self._bill(

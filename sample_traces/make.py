@@ -1,7 +1,7 @@
 """Record the sample traces: three synthetic workflows, run through our own SDK under a simulated clock.
 
 python sample_traces/make.py              # writes sample_traces/*.otlp.jsonl.gz, byte for byte what is there
-python sample_traces/make.py --out /tmp/x
+python sample_traces/make.py --out DIR
 """
 
 import argparse

@@ -4,11 +4,10 @@ import polars as pl
 
 from tokenpnl.model import AttemptSource, AttemptStatus, Flag, Operation
 from tokenpnl_analytics.flags import with_flags
-from tokenpnl_analytics.usage import KIND_NAMES, disjoint_usage, has_usage
+from tokenpnl_analytics.usage import disjoint_usage, has_usage
 
 _TIMEOUT = r"(?i)timeout|timed?.?out|deadline"
 _CANCELLED = r"(?i)cancel|abort"
-_USAGE = ("input_total_tokens", "output_total_tokens", *KIND_NAMES)
 
 
 def ended(frame: pl.DataFrame) -> pl.DataFrame:

@@ -89,14 +89,14 @@ RULES = (
 )
 # Usage without a run can be an evaluation; nothing else is known about it, in whatever order the rules are read.
 _OUTSIDE = Rule(CostCategory.UNATTRIBUTED, "belongs to no run", pl.col("run_id").is_null(), _NO_CAUSE)
-_REST = Rule(CostCategory.PRODUCTIVE, "the rest of a successful run", pl.lit(True), _NO_CAUSE)  # noqa: FBT003
+_REST = Rule(CostCategory.PRODUCTIVE, "the rest of a successful run", pl.lit(True), _NO_CAUSE)  # noqa: FBT003 - a constant
 
 _FEE_EVIDENCE = {
     "status": pl.lit(AttemptStatus.OK.value),
     "output_valid": pl.lit(None, pl.Boolean),
     "superseded": pl.lit(False),  # noqa: FBT003 - a column of a constant
-    "gave_up": pl.lit(False),  # noqa: FBT003
-    "rejected": pl.lit(False),  # noqa: FBT003
+    "gave_up": pl.lit(False),  # noqa: FBT003 - the same
+    "rejected": pl.lit(False),  # noqa: FBT003 - the same
     "finish_reason": _NO_CAUSE,
     "served_reason": pl.lit(ServedReason.PRIMARY.value),
 }

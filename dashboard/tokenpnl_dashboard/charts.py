@@ -64,7 +64,6 @@ def waterfall(ladder: pl.DataFrame, ink: Ink) -> Chart:
     figure = go.Figure(bar, layout(ink, height=STEP_HEIGHT * len(rows) + 12))
     figure.update_layout(margin={"b": 4})
     widest = max((float(row["amount_usd"]) for row in rows), default=0.0)
-    widest = max((float(row["amount_usd"]) for row in rows), default=0.0)
     for row, label in zip(rows, labels, strict=True):
         _place(figure, row, label, widest, ink)
     for upper, lower in pairwise(rows):

@@ -34,8 +34,6 @@ TOTAL = "#5B6675"
 SAVING = "#1F8A5B"
 NO_COST = "#B8BFC9"
 
-PALETTE = tuple(dict.fromkeys(COLOUR.values()))
-
 
 @dataclass(frozen=True)
 class Ink:

@@ -49,17 +49,6 @@ OUTCOME: dict[str | None, str] = {
     None: "… none yet",
 }
 
-DIMENSION: dict[str, str] = {
-    "workflow": "Workflow",
-    "customer_id": "Customer",
-    "model": "Model",
-    "provider": "Provider",
-    "step": "Step",
-    "feature": "Feature",
-    "environment": "Environment",
-    "release": "Release",
-}
-
 
 def usd(value: Decimal | float | None, *, like: Decimal | float | None = None) -> str:
     """Return money as finance reads it: `$1,162`, `$12.40`, `$0.0075`, negative in parentheses, unknown as a dash.

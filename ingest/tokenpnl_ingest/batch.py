@@ -11,7 +11,6 @@ from tokenpnl.tables import EVALUATIONS, OUTCOMES, QUARANTINE, RESOURCES, SPANS
 from tokenpnl_ingest.otlp import Decoded
 from tokenpnl_ingest.rows import arrow_table
 
-CARRIED = (SPANS, RESOURCES, OUTCOMES, EVALUATIONS, QUARANTINE)
 _LENGTH = struct.Struct("<I")
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
 _PLAIN = pa.ipc.IpcWriteOptions()

@@ -23,7 +23,7 @@ def contrast(one: str, other: str) -> float:
 
 def test_streamlit_and_plotly_draw_with_the_same_palette() -> None:
     colours = tomllib.loads(CONFIG.read_text())["theme"]["chartCategoricalColors"]
-    assert colours == list(theme.PALETTE)
+    assert colours == list(dict.fromkeys(theme.COLOUR.values()))
     assert len(colours) >= 10
 
 

@@ -84,7 +84,7 @@ def _known(connection: duckdb.DuckDBPyConnection, rows: pa.Table, table: Table) 
     connection.register("asked", asked)
     try:
         found = connection.execute(
-            f"SELECT DISTINCT a.position FROM {CATALOG}.{table.name} k JOIN asked a ON {same} {window}",  # noqa: S608
+            f"SELECT DISTINCT a.position FROM {CATALOG}.{table.name} k JOIN asked a ON {same} {window}",  # noqa: S608 - contract names
             bounds,
         ).fetchnumpy()
     finally:
@@ -110,7 +110,7 @@ def delete_traces(connection: duckdb.DuckDBPyConnection, trace_ids: Sequence[str
     try:
         for table in tables:
             connection.execute(
-                f"DELETE FROM {CATALOG}.{table.name} WHERE trace_id IN (SELECT trace_id FROM settled)"  # noqa: S608
+                f"DELETE FROM {CATALOG}.{table.name} WHERE trace_id IN (SELECT trace_id FROM settled)"  # noqa: S608 - contract names
             ).fetchall()
     finally:
         connection.unregister("settled")

@@ -8,8 +8,7 @@ import sqlalchemy as sa
 
 from tokenpnl.errors import RefusedInputError
 from tokenpnl.model import CostSource
-from tokenpnl.schema import Type
-from tokenpnl_ingest.store.schema import CONTRACT, SQL_TABLES
+from tokenpnl_ingest.store.schema import SQL_TABLES
 
 When = str | int | datetime | None
 Where = Mapping[str, Sequence[Any]] | None
@@ -241,8 +240,3 @@ def _moment(when: str | int | datetime) -> sa.ColumnElement[Any]:
 def _nanoseconds(when: datetime) -> int:
     since_epoch = when - datetime(1970, 1, 1, tzinfo=UTC)
     return ((since_epoch.days * 86400 + since_epoch.seconds) * 1_000_000 + since_epoch.microseconds) * 1000
-
-
-def text_columns(name: str) -> list[str]:
-    """Return the columns of the table that can serve as dimensions: text and booleans."""
-    return [column.name for column in CONTRACT[name].columns if column.type in (Type.TEXT, Type.BOOL)]
