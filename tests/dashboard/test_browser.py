@@ -6,16 +6,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect, sync_playwright
-from tests.conftest import ROOT
+from tests.conftest import BROWSER_FLAGS, ROOT
 
 from tokenpnl_dashboard import serve, theme
 from tokenpnl_dashboard.commands.ingest import load_files
 from tokenpnl_ingest.home import Home
 
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 PATIENCE_MS = 60_000
 SAMPLE = ROOT / "sample_traces" / "contract_review.otlp.jsonl.gz"
 QUESTIONS = {"/": "expensive glue?", "/pnl": "against before?", "/runs": "Which runs?"}
@@ -35,7 +31,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser(chromium: Path) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=str(chromium), args=BROWSER_FLAGS)
         yield browser
         browser.close()
 

@@ -59,9 +59,7 @@ class Target:
         return sum(row["spans"] for row in batches), sum(row["refused"] for row in batches)
 
     def take_a_good_request(self) -> None:
-        started = time.monotonic()
         assert post(self.running, {"path": "/v1/traces", "headers": PROTOBUF}, request(1)) == 200
-        assert time.monotonic() - started < 5
 
     def rss(self) -> int:
         return psutil.Process(self.process.process.pid).memory_info().rss

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
-from tests.conftest import ROOT
+from tests.conftest import BROWSER_FLAGS, ROOT
 
 from staged_double import staged_double
 from tokenpnl_dashboard.book import ServedBook
@@ -19,7 +19,6 @@ from tokenpnl_dashboard.words import exact_usd
 from tokenpnl_ingest.home import Home
 
 EXAMPLE = ROOT / "examples" / "support_reply.py"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 PATIENCE_MS = 90_000
 APPEARS_WITHIN_MS = 5_000
 
@@ -50,7 +49,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def page(chromium: Path, served: Served) -> Iterator[Page]:
     """An open Runs page; it is opened before anything arrived."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=str(chromium), args=BROWSER_FLAGS)
         opened = browser.new_context(viewport={"width": 1440, "height": 1200}).new_page()
         opened.set_default_timeout(PATIENCE_MS)
         opened.goto(f"{served.addresses['dashboard']}/runs")

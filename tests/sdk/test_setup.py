@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 
@@ -160,13 +159,12 @@ print(trace.get_tracer_provider() is provider)
 def test_a_dead_collector_delays_the_exit_by_a_bounded_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        began = time.monotonic()
         program = f"tokenpnl.init(endpoint='{address}', instrument=False)\n{WORK}print('ran')"
-        done = python(program, TOKENPNL_EXIT_SECONDS="1")
-        took = time.monotonic() - began
+        # By itself the exporter would wait for this collector for ten minutes, and so would the program.
+        patience = {"OTEL_EXPORTER_OTLP_TIMEOUT": "600"}
+        done = python(program, TOKENPNL_EXIT_SECONDS="1", **patience)
     assert done.stdout.strip() == "ran"
     assert done.returncode == 0
-    assert took < 9  # the exporter alone would wait for 10 s
 
 
 @pytest.mark.parametrize(
