@@ -10,6 +10,7 @@ import polars as pl
 
 from tokenpnl.instrumentors import candidates, native_clients
 from tokenpnl_analytics.units import PRICED_SHARE_FLOOR
+from tokenpnl_dashboard import words
 from tokenpnl_dashboard.book import Book
 from tokenpnl_dashboard.serve import taken
 from tokenpnl_ingest.home import Home, running_collector
@@ -81,7 +82,8 @@ def data_findings(book: Book) -> Iterator[Finding]:
             "data", NOTE, "no spans yet", "tokenpnl demo, or export OTEL_EXPORTER_OTLP_ENDPOINT to this collector"
         )
         return
-    yield Finding("data", GOOD, f"{spans:,} spans, {_count(book, 'runs'):,} runs, newest {book.version().newest_at}")
+    newest = words.moment(book.version().newest_at)
+    yield Finding("data", GOOD, f"{spans:,} spans, {_count(book, 'runs'):,} runs, newest {newest}")
     yield from _price_findings(book)
     yield from _usage_findings(book)
     yield from _outcome_findings(book)
@@ -92,12 +94,17 @@ def _count(book: Book, table: str, **where: Any) -> int:
     return int(book.query("count", name=table, where=where)["rows"][0])
 
 
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
+
+
 def _price_findings(book: Book) -> Iterator[Finding]:
     sums = book.query("line_item_sums", by=["provider", "model"])
     lines, unpriced = int(sums["n_lines"].sum()), sums.filter(pl.col("n_unpriced_lines") > 0)
     share = 1 - int(unpriced["n_unpriced_lines"].sum()) / lines if lines else 1.0
-    names = [f"{row['provider'] or '?'}/{row['model'] or '?'}" for row in unpriced.to_dicts()][:_MOST_NAMED]
-    found = f"{share:.1%} of {lines:,} lines" + (f"; without a price: {', '.join(names)}" if names else "")
+    names = [f"{row['provider'] or '?'}/{row['model'] or '?'}" for row in unpriced.to_dicts()]
+    found = f"{share:.1%} of {lines:,} usage lines" + (f"; without a price: {_named(names)}" if names else "")
     status = GOOD if share >= PRICED_SHARE_FLOOR else UNTRUSTED
     yield Finding("priced share", status, found, "check the model names; costs shown are a floor" if names else "")
 
@@ -105,8 +112,8 @@ def _price_findings(book: Book) -> Iterator[Finding]:
 def _usage_findings(book: Book) -> Iterator[Finding]:
     attempts, missing = _count(book, "attempts"), _count(book, "attempts", usage_missing=[True])
     by_reader = book.query("table", name="attempts", where={"usage_missing": [True]}, columns=["dialect"])
-    readers = ", ".join(
-        f"{row['dialect']} {row['count']}" for row in by_reader["dialect"].value_counts(sort=True).to_dicts()
+    readers = _named(
+        [f"{row['count']:,} from {row['dialect']}" for row in by_reader["dialect"].value_counts(sort=True).to_dicts()]
     )
     share = missing / attempts if attempts else 0.0
     found = f"{missing:,} of {attempts:,} attempts ({share:.1%})" + (f"; {readers}" if readers else "")
@@ -115,16 +122,15 @@ def _usage_findings(book: Book) -> Iterator[Finding]:
     orphaned = _count(book, "line_items", run_id=[None])
     if orphaned:
         do = "wrap the work in tokenpnl.workflow(...), or keep the trace's root span"
-        yield Finding("unattributed", NOTE, f"{orphaned:,} lines belong to no run", do)
+        yield Finding("unattributed", NOTE, f"{orphaned:,} usage lines belong to no run", do)
 
 
 def _outcome_findings(book: Book) -> Iterator[Finding]:
     runs = book.query("table", name="runs", columns=["workflow", "outcome"])
-    silent = (
-        runs.group_by("workflow").agg(pl.col("outcome").count()).filter(pl.col("outcome") == 0)["workflow"].to_list()
-    )
+    told = runs.group_by("workflow").agg(pl.col("outcome").count()).sort("workflow")
+    silent = [str(name) for name in told.filter(pl.col("outcome") == 0)["workflow"]]
     known = runs["outcome"].count() / runs.height if runs.height else 1.0
-    found = f"{known:.1%} of {runs.height:,} runs" + (f"; none for: {', '.join(map(str, silent))}" if silent else "")
+    found = f"{known:.1%} of {runs.height:,} runs" + (f"; none for: {_named(silent)}" if silent else "")
     do = 'run.outcome("success"), or tokenpnl outcome RUN_ID success' if known < _COVERAGE_FLOOR else ""
     yield Finding("outcomes", GOOD if known >= _COVERAGE_FLOOR and not silent else NOTE, found, do)
 

@@ -1,12 +1,28 @@
 """`tokenpnl audit`: what the books say about captures, without a store."""
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tokenpnl_dashboard.cli import OK, UNTRUSTED
 from tokenpnl_dashboard.commands.options import FILES, formats
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+# In a table: shorter heads, and no column for what did not happen.
+_RARE = {
+    "failed_calls": "failed",
+    "http_errors": "http errors",
+    "usage_missing_calls": "no usage",
+    "unpriced_calls": "unpriced",
+    "duplicates_removed": "duplicates",
+    "refused": "refused",
+}
+_TOTALS = {"input_total": "input tokens", "output_total": "output tokens"}
 
 
 @click.command("audit")
@@ -47,6 +63,16 @@ def _audited(path: Path) -> dict[str, Any]:
     }
 
 
+def _for_eyes(frame: "pl.DataFrame") -> "pl.DataFrame":
+    import polars as pl
+
+    paths = [Path(name).absolute() for name in frame["file"]]
+    # What all files share says nothing about one of them and would leave no room for the figures.
+    shared = os.path.commonpath([path.parent for path in paths])
+    frame = frame.with_columns(pl.Series("file", [str(path.relative_to(shared)) for path in paths]))
+    return frame.drop(name for name in _RARE if not frame[name].sum()).rename({**_RARE, **_TOTALS}, strict=False)
+
+
 def _print(results: list[dict[str, Any]], form: str) -> None:
     import polars as pl
 
@@ -59,7 +85,8 @@ def _print(results: list[dict[str, Any]], form: str) -> None:
         | {"flags": " ".join(result["flags"])}
         for result in results
     ]
-    print_frame(pl.DataFrame(rows, infer_schema_length=None), form)
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    print_frame(_for_eyes(frame) if form == "table" else frame, form)
     for result in results:
         if result["refused"]:
             click.echo(f"{result['file']}: {result['refused']} refused; {result['refused_because']}", err=True)

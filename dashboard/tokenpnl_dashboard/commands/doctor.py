@@ -1,5 +1,6 @@
 """`tokenpnl doctor`: what works, what does not, and the line to add."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,8 @@ def command(home: Path | None, *, as_json: bool) -> int:
 
 def _print(finding: "Finding") -> None:
     color = {"ok": "green", "note": "yellow"}.get(finding.status, "red")
-    click.echo(f"{click.style(f'{finding.status:<9}', fg=color)} {finding.check:<20} {finding.found}")
+    status = f"{finding.status:<9}"
+    status = status if os.environ.get("NO_COLOR") else click.style(status, fg=color)
+    click.echo(f"{status} {finding.check:<20} {finding.found}")
     if finding.do:
         click.echo(f"{'':<9} {'':<20} → {finding.do}")

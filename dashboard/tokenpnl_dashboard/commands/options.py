@@ -8,6 +8,7 @@ import click
 
 HOME_HELP = "Folder of the store.  [default: $TOKENPNL_HOME, else your data folder]"
 HOME = click.option("--home", type=click.Path(path_type=Path, file_okay=False), help=HOME_HELP)
+PORT = click.IntRange(0, 65535)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 FORMATS = ("table", "json", "csv", "md")

@@ -23,7 +23,7 @@ _KEYS = {"run_id": "run_id", "trace": "trace_id", "status": "status", "score": "
 @click.argument("status", type=click.Choice(["success", "failure", "abandoned"]))
 @click.option("--trace", help="Trace id of the run, instead of RUN_ID.")
 @click.option("--value", help="What it was worth in USD, such as 3.10; 'none' takes an earlier value back.")
-@click.option("--score", type=float, help="Quality, 0 to 1.")
+@click.option("--score", type=click.FloatRange(0, 1), help="Quality, 0 to 1.")
 @click.option("--source", type=click.Choice(["program", "user", "reviewer", "rule", "import"]), default="reviewer",
               show_default=True, help="Who says so.")  # fmt: skip
 @click.option("--reason", help="A short code.")
@@ -40,11 +40,13 @@ def command(home: Path | None, *, as_json: bool, value: str | None, **asked: Any
         raise click.UsageError("name the run: RUN_ID, or --trace")
     if value is not None:
         statement["value_usd"] = None if value == "none" else value
-    _report(Home.at(home), statement)
+    place = Home.at(home)
+    _report(place, statement)
     if as_json:
         click.echo(json.dumps({"accepted": 1, **statement}))
     else:
-        click.echo(f"recorded: {statement['status']} for {statement.get('run_id') or statement['trace_id']}")
+        run = statement.get("run_id") or statement["trace_id"]
+        click.echo(f"recorded: {statement['status']} for {run} in {place.path}")
     return OK
 
 
@@ -79,6 +81,13 @@ def _post(url: str, body: bytes) -> None:
     try:
         urllib.request.urlopen(request, timeout=30).close()  # noqa: S310  # the same
     except urllib.error.HTTPError as error:
-        raise RefusedInputError(f"the outcome was not recorded: {error.read().decode(errors='replace')}") from None
+        raise RefusedInputError(f"the outcome was not recorded: {_reason(error.read())}") from None
     except OSError as error:
         raise StoreError(f"the collector at {url} does not answer: {error}; is it running?") from error
+
+
+def _reason(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return body.decode(errors="replace")

@@ -51,6 +51,10 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
     from tokenpnl_dashboard.output import print_json
     from tokenpnl_ingest.home import Home
 
+    if what == "summary" and form in ("csv", "md"):
+        raise click.UsageError("the summary is one JSON document; --csv and --md are for pnl, usage and units")
+    if asked["runs"] and what != "summary":
+        raise click.UsageError("--runs belongs to summary")
     with open_book(Home.at(home)) as book:
         question = _question(book.version().newest_at, asked)
         if what == "summary":

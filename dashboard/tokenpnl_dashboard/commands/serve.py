@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tokenpnl_dashboard.commands.options import HOME
+from tokenpnl_dashboard.commands.options import HOME, PORT
 from tokenpnl_ingest.home import GRPC_PORT, HTTP_PORT, LOOPBACK
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @click.command("serve")
 @HOME
-@click.option("--port", type=int, default=8501, show_default=True, help="Port of the dashboard; 0: any.")
-@click.option("--http-port", type=int, default=HTTP_PORT, show_default=True, help="OTLP over HTTP, read API; 0: any.")
-@click.option("--grpc-port", type=int, default=GRPC_PORT, show_default=True, help="OTLP over gRPC; 0: any.")
+@click.option("--port", type=PORT, default=8501, show_default=True, help="Port of the dashboard; 0: any.")
+@click.option("--http-port", type=PORT, default=HTTP_PORT, show_default=True, help="OTLP over HTTP, read API; 0: any.")
+@click.option("--grpc-port", type=PORT, default=GRPC_PORT, show_default=True, help="OTLP over gRPC; 0: any.")
 @click.option("--host", default=LOOPBACK, show_default=True, help="A loopback address; others are refused.")
 @click.option("--no-dashboard", is_flag=True, help="Collect only.")
 @click.option("--json", "as_json", is_flag=True, help="Print the addresses as one JSON line.")

@@ -1,0 +1,65 @@
+"""What a user sees after a mistake, and where the tables of the command line would else not fit."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tokenpnl_dashboard.cli import tokenpnl
+
+RUN = CliRunner(catch_exceptions=False)
+
+
+def call_spans(path: Path) -> Path:
+    told = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o-mini"}
+    usage = {"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 100}
+    attributes = [{"key": key, "value": {"stringValue": value}} for key, value in told.items()]
+    attributes += [{"key": key, "value": {"intValue": value}} for key, value in usage.items()]
+    span = {"traceId": "0" * 31 + "1", "spanId": "0" * 15 + "2", "name": "chat", "attributes": attributes}
+    span |= {"startTimeUnixNano": "1795000000000000000", "endTimeUnixNano": "1795000001000000000"}
+    document = {"resourceSpans": [{"scopeSpans": [{"scope": {"name": "lib"}, "spans": [span]}]}]}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("port", ["-1", "99999"])
+@pytest.mark.parametrize("option", ["--port", "--http-port", "--grpc-port"])
+def test_a_port_that_cannot_be_is_wrong_usage(option: str, port: str) -> None:
+    done = RUN.invoke(tokenpnl, ["serve", option, port])
+    assert done.exit_code == 2
+    assert "0<=x<=65535" in done.output
+
+
+@pytest.mark.parametrize("form", ["--csv", "--md"])
+def test_a_summary_is_not_printed_in_a_form_that_it_does_not_have(form: str, tmp_path: Path) -> None:
+    done = RUN.invoke(tokenpnl, ["report", "summary", form, "--home", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "--csv and --md are for pnl, usage and units" in done.output
+
+
+def test_a_score_beyond_its_range_is_wrong_usage(tmp_path: Path) -> None:
+    done = RUN.invoke(tokenpnl, ["outcome", "r1", "success", "--score", "7", "--home", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "0<=x<=1" in done.output
+
+
+def test_a_recorded_outcome_says_in_which_store(tmp_path: Path) -> None:
+    done = RUN.invoke(tokenpnl, ["outcome", "r1", "success", "--home", str(tmp_path)], standalone_mode=False)
+    assert done.stdout == f"recorded: success for r1 in {tmp_path.resolve()}\n"
+
+
+def test_an_audit_of_several_files_leaves_out_the_folder_that_they_share(tmp_path: Path) -> None:
+    files = [str(call_spans(tmp_path / name / "capture.otlp.jsonl")) for name in ("a", "b")]
+    table = RUN.invoke(tokenpnl, ["audit", *files], standalone_mode=False).stdout
+    assert "a/capture.otlp.jsonl" in table
+    assert str(tmp_path) not in table
+    rows = json.loads(RUN.invoke(tokenpnl, ["audit", *files, "--json"], standalone_mode=False).stdout)
+    assert [row["file"] for row in rows] == files
+
+
+def test_doctor_does_without_color_where_nobody_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    done = RUN.invoke(tokenpnl, ["doctor", "--home", str(tmp_path)], standalone_mode=False, color=True)
+    assert "\x1b" not in done.stdout
