@@ -54,9 +54,9 @@ def start(home: Home, ports: Ports, *, say: Callable[[str], None]) -> Served:
     if holder is not None:
         raise StoreHeldError(f"{home.path} is already served by pid {holder.pid} at {holder.http}; use it, or stop it")
     refuse_beyond_loopback(ports.host)
-    for port in (ports.grpc, ports.http, ports.dashboard):
+    for port, option in ((ports.grpc, "--grpc-port"), (ports.http, "--http-port"), (ports.dashboard, "--port")):
         if port:
-            _refuse_taken(port)
+            _refuse_taken(port, option)
     collector = Child("collector", _collector_command(home, ports), COLLECTOR_ENVIRONMENT)
     collector.start()
     running = _wait_for_collector(home, collector)
@@ -101,10 +101,10 @@ def taken(port: int) -> bool:
     return False
 
 
-def _refuse_taken(port: int) -> None:
+def _refuse_taken(port: int, option: str) -> None:
     if taken(port):
         raise ConfigurationError(
-            f"port {port} of {LOOPBACK} is taken; stop what listens there, or give another port (0: any)"
+            f"port {port} of {LOOPBACK} is taken; stop what listens there, or give another by {option} (0: any)"
         )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-from tokenpnl.errors import StoreHeldError
+from tokenpnl.errors import ConfigurationError, StoreHeldError
 
 HOME_VARIABLE = "TOKENPNL_HOME"
 LOOPBACK = "127.0.0.1"
@@ -38,11 +38,21 @@ class Home:
 
     @classmethod
     def at(cls, path: str | Path | None = None) -> "Home":
-        """Return the home at `path`, else at $TOKENPNL_HOME, else in the user's data folder; create it when absent."""
+        """Return the home at `path`, else at $TOKENPNL_HOME, else in the user's data folder; create it when absent.
+
+        Raises:
+            ConfigurationError: the folder cannot be made.
+        """
         chosen = path or os.environ.get(HOME_VARIABLE) or platformdirs.user_data_path("tokenpnl", appauthor=False)
         home = cls(Path(chosen).expanduser().resolve())
         os.umask(os.umask(_PRIVATE) | _PRIVATE)
-        home.journal.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            home.journal.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"no store can be kept at {home.path}: {error.strerror}; name a folder that you may write, "
+                f"by --home or ${HOME_VARIABLE}"
+            ) from error
         return home
 
     @property

@@ -1,11 +1,13 @@
 """What a user sees after a mistake, and where the tables of the command line would else not fit."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from tokenpnl.errors import ConfigurationError
 from tokenpnl_dashboard.cli import tokenpnl
 
 RUN = CliRunner(catch_exceptions=False)
@@ -30,6 +32,19 @@ def test_a_port_that_cannot_be_is_wrong_usage(option: str, port: str) -> None:
     done = RUN.invoke(tokenpnl, ["serve", option, port])
     assert done.exit_code == 2
     assert "0<=x<=65535" in done.output
+
+
+def test_a_report_on_an_empty_store_says_so_and_what_to_do(tmp_path: Path) -> None:
+    done = RUN.invoke(tokenpnl, ["report", "pnl", "--home", str(tmp_path)], standalone_mode=False)
+    assert f"nothing is stored in {tmp_path.resolve()} yet" in done.stderr
+
+
+def test_a_taken_port_is_named_with_the_option_that_gives_another(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        asked = ["serve", "--http-port", str(port), "--grpc-port", "0", "--home", str(tmp_path)]
+        with pytest.raises(ConfigurationError, match=rf"port {port} .* give another by --http-port"):
+            RUN.invoke(tokenpnl, asked, standalone_mode=False)
 
 
 @pytest.mark.parametrize("form", ["--csv", "--md"])

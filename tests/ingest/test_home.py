@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tokenpnl.errors import StoreHeldError
+from tokenpnl.errors import ConfigurationError, StoreHeldError
 from tokenpnl_ingest.home import HOME_VARIABLE, Home, Running, running_collector
 
 
@@ -15,6 +15,12 @@ def test_a_home_is_made_readable_by_its_owner_alone(home: Home):
     home.secret()
     modes = [stat.S_IMODE(path.stat().st_mode) & 0o077 for path in (home.path, home.journal, home.path / "secret")]
     assert modes == [0, 0, 0]
+
+
+def test_a_folder_that_cannot_be_made_is_said_with_what_to_do(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="no store can be kept at .*Not a directory.*--home"):
+        Home.at(tmp_path / "file" / "home")
 
 
 def test_the_environment_names_the_home_when_nobody_else_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

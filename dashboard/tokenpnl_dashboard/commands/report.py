@@ -55,8 +55,13 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
         raise click.UsageError("the summary is one JSON document; --csv and --md are for pnl, usage and units")
     if asked["runs"] and what != "summary":
         raise click.UsageError("--runs belongs to summary")
-    with open_book(Home.at(home)) as book:
-        question = _question(book.version().newest_at, asked)
+    place = Home.at(home)
+    with open_book(place) as book:
+        newest_at = book.version().newest_at
+        if newest_at is None:
+            hint = "load files with `tokenpnl ingest`, collect with `tokenpnl serve`, or name another --home"
+            click.echo(f"nothing is stored in {place.path} yet; {hint}", err=True)
+        question = _question(newest_at, asked)
         if what == "summary":
             print_json(reports.summary_of(book, question, runs=asked["runs"]))
             return OK
