@@ -104,7 +104,7 @@ class Store:
             raise RefusedInputError(f"no question {question!r}; there are version, {', '.join(QUESTIONS)}")
         try:
             asked = QUESTIONS[question](**params)
-        except TypeError as error:
+        except (TypeError, ValueError, AttributeError) as error:
             raise RefusedInputError(f"the question {question!r} cannot be asked so: {error}") from None
         with _said_as_store_error(), self._connection.cursor() as cursor:
             return _with_zone(cursor.execute(*_compiled(asked)).to_arrow_table())
