@@ -7,18 +7,8 @@ from datetime import UTC, datetime
 from genai_prices.data_snapshot import DataSnapshot, find_provider_by_id
 
 from tokenpnl_analytics.ratecard import CONTEXTS, STANDARD, RateCard
+from tokenpnl_ingest.dialects.providers import provider_of
 
-# OpenTelemetry's and gateways' words for providers that genai-prices spells otherwise or folds into another seller.
-_PROVIDER_ALIASES = {
-    "x_ai": "x-ai",
-    "azure.ai.openai": "azure",
-    "az.ai.openai": "azure",
-    "azure.ai.inference": "azure",
-    "az.ai.inference": "azure",
-    "azure_openai": "azure",
-    "gcp.gen_ai": "google",
-    "moonshot_ai": "moonshotai",
-}
 # Servers that run weights on somebody's own machine: a hosted model of the same name has another price.
 SELF_HOSTED_SERVERS = frozenset(
     {
@@ -39,8 +29,6 @@ SELF_HOSTED_SERVERS = frozenset(
 SELF_HOSTED_DEPLOYMENTS = frozenset({"self_host", "optimized", "edge"})
 _NO_CONTEXT = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand", "unspecified"})
 _DATE_IN_NAME = re.compile(r"(?<!\d)(20\d\d)-?([01]\d)-?([0-3]\d)(?!\d)")
-
-
 _DATE_AT_END = re.compile(r"[-@]20\d\d-?[01]\d-?[0-3]\d$")
 
 
@@ -79,11 +67,10 @@ def match(card: RateCard, provider: str | None, model: str | None, service_tier:
 
 def _find(snapshot: DataSnapshot, provider: str | None, model: str) -> tuple[str, str, str, bool] | None:
     """Return (seller, owner of the price list, model id, whether the version's date had to be dropped)."""
-    name = (provider or "").lower().strip()
-    name = _PROVIDER_ALIASES.get(name, name)
+    name = provider_of(provider) or ""
     if name in SELF_HOSTED_SERVERS:
         return None
-    known = name != "litellm" and bool(name) and find_provider_by_id(snapshot.providers, name) is not None
+    known = bool(name) and find_provider_by_id(snapshot.providers, name) is not None
     for spelled, undated in _spellings(model):
         # Without a known seller the model's name must name its maker, by genai-prices' own rule or as a prefix.
         for seller in (name,) if known else ("litellm", None):

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 from opentelemetry import context, trace
 
+from tokenpnl import semconv
 from tokenpnl.export import Route, at_exit, goes_there_already, log_exporter, routes, span_exporter
 from tokenpnl.guard import Shield, guarded, log
 from tokenpnl.instrumentors import Instrumentation, instrument_clients
@@ -41,7 +42,7 @@ def instrumented() -> tuple[Instrumentation, ...]:
 def _resource(service: str | None, environment: str | None, release: str | None) -> Any:
     from opentelemetry.sdk.resources import Resource
 
-    told = {"service.name": service, "deployment.environment.name": environment, "service.version": release}
+    told = {semconv.SERVICE_NAME: service, semconv.ENVIRONMENT: environment, semconv.SERVICE_VERSION: release}
     return Resource.create({name: value for name, value in told.items() if value is not None})
 
 

@@ -14,6 +14,11 @@ def named(card, provider, model, tier=None):
         ("openai", "gpt-4o-2024-08-06", ("openai", "gpt-4o", "standard")),
         ("x_ai", "grok-4", ("x-ai", "grok-4-0709", "standard")),
         ("azure.ai.openai", "gpt-4o", ("openai", "gpt-4o", "standard")),
+        (
+            "Bedrock",
+            "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            ("aws", "regional.anthropic.claude-sonnet-4-5-20250929-v1:0", "standard"),
+        ),
         ("openai", "openai/gpt-4o", ("openai", "gpt-4o", "standard")),
         ("litellm", "anthropic/claude-sonnet-4-5", ("anthropic", "claude-sonnet-4-5", "standard")),
         ("gcp.vertex_ai", "claude-sonnet-4-5@20250929", ("google", "claude-sonnet-4-5", "standard")),
