@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tokenpnl_ingest.home import Home
 
 _IN_FLIGHT = 16
+_SENDERS = 8
 Send = Callable[["Request"], "Future[tuple[int, str]]"]
 
 
@@ -60,12 +61,16 @@ def load_files(home: "Home", files: tuple[Path, ...]) -> dict[str, Any]:
                 refused += count
                 messages.update({message} - {""})
 
+        task = bar.add_task("loading", total=len(files))
         for path in files:
-            for request in bar.track(requests_in(path), description=path.name, total=None):
+            for request in requests_in(path):
+                bar.update(task, description=f"{path.name}, {requests:,} requests")
                 # Before it is sent: the collector would refuse what is beyond its room.
                 land(_IN_FLIGHT - 1, max(0, PENDING_BYTES - len(request.body)))
                 flying.append((len(request.body), send(request)))
                 requests += 1
+            bar.advance(task)
+        bar.update(task, description="waiting for the last of them")
         land(0)
     return {"files": len(files), "requests": requests, "refused": refused, "messages": sorted(messages)}
 
@@ -107,5 +112,5 @@ def _in_process(home: "Home") -> Iterator[Send]:
 def _over_http(address: str) -> Iterator[Send]:
     from tokenpnl_dashboard.deliver import deliver
 
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(_SENDERS) as pool:
         yield lambda request: pool.submit(deliver, address, request)
