@@ -103,11 +103,11 @@ class Store:
         if question not in QUESTIONS:
             raise RefusedInputError(f"no question {question!r}; there are version, {', '.join(QUESTIONS)}")
         try:
-            asked = QUESTIONS[question](**params)
+            asked = _compiled(QUESTIONS[question](**params))
         except (TypeError, ValueError, AttributeError) as error:
             raise RefusedInputError(f"the question {question!r} cannot be asked so: {error}") from None
         with _said_as_store_error(), self._connection.cursor() as cursor:
-            return _with_zone(cursor.execute(*_compiled(asked)).to_arrow_table())
+            return _with_zone(cursor.execute(*asked).to_arrow_table())
 
     def replace_derived(self, trace_ids: Sequence[str], tables: Mapping[str, pa.Table]) -> None:
         """Put `tables` in the place of every derived row of these traces, in one transaction.
