@@ -12,8 +12,8 @@ from tokenpnl_dashboard import words
 _MOST_ACROSS = 5
 _BRIEF = {
     "pnl": (
-        *("effective_usd", "productive_usd", "evaluation_usd", "without_result_usd", "pending_usd", "unattributed_usd"),
-        *("n_runs", "successes", "usd_per_success", "priced_share"),
+        *("effective_usd", "n_runs", "successes", "usd_per_success"),
+        *("productive_usd", "without_result_usd", "pending_usd", "evaluation_usd", "unattributed_usd", "priced_share"),
     ),
     "units": (
         *("settled_usd", "low", "high", "to_date_usd", "expected_usd"),

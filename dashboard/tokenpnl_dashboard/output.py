@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 _PIPED_WIDTH = 160
+_MAY_FOLD, _WIDEST_WORD, _BORDER = 6, 24, 3
 _FORMULA = r"^([=+\-@\t\r])"
 
 
@@ -82,13 +83,30 @@ def _print_table(frame: pl.DataFrame, rows: list[list[object]], title: str, name
     if not rows:
         console.print("nothing to show: no such usage or runs in the data")
         return
+    shown = _fitting(frame.columns, rows, console.width)
     table = Table(header_style="bold", pad_edge=False)
-    for place, (column, dtype) in enumerate(frame.schema.items()):
+    for place, (column, dtype) in enumerate(list(frame.schema.items())[:shown]):
         right = dtype.is_numeric() or column.endswith(("_usd", "usd")) or 0 < names <= place
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(cell) for cell in row))
+        table.add_row(*(_cell(cell) for cell in row[:shown]))
     console.print(table, markup=False)
+    if shown < len(frame.columns):
+        left_out = ", ".join(frame.columns[shown:])
+        console.print(f"no room for {left_out}: a wider window shows them, so does --csv", markup=False, soft_wrap=True)
+
+
+def _fitting(columns: list[str], rows: list[list[object]], width: int) -> int:
+    # A few columns may fold their words. Of many, rich would squeeze each to a heap of letters.
+    if len(columns) <= _MAY_FOLD:
+        return len(columns)
+    taken = 1
+    for place, column in enumerate(columns):
+        words = [word for cell in (column, *(row[place] for row in rows)) for word in _cell(cell).split()]
+        taken += min(max(map(len, words), default=0), _WIDEST_WORD) + _BORDER
+        if taken > width:
+            return max(place, 2)
+    return len(columns)
 
 
 def progress() -> Progress:

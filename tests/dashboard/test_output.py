@@ -47,6 +47,13 @@ def test_a_table_shows_every_cell(capsys: pytest.CaptureFixture[str]) -> None:
     assert "0.00009" in printed
 
 
+def test_of_many_columns_those_without_room_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    print_frame(pl.DataFrame({f"measure_{number:02}": [number] for number in range(14)}), "table")
+    *table, note = capsys.readouterr().out.splitlines()
+    assert max(map(len, table)) <= 160
+    assert note == "no room for measure_12, measure_13: a wider window shows them, so does --csv"
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx"])
 def test_csv_text_cannot_be_run_by_a_spreadsheet(text: str) -> None:
     assert f"'{text}" in csv_text(pl.DataFrame({"name": [text]}))

@@ -23,6 +23,7 @@ _RARE = {
     "refused": "refused",
 }
 _TOTALS = {"input_total": "input tokens", "output_total": "output tokens"}
+_MAIN = ("file", "spans", "runs", "calls", "attempts", *_TOTALS, "cost_usd")
 
 
 @click.command("audit")
@@ -70,7 +71,8 @@ def _for_eyes(frame: "pl.DataFrame") -> "pl.DataFrame":
     # What all files share says nothing about one of them and would leave no room for the figures.
     shared = os.path.commonpath([path.parent for path in paths])
     frame = frame.with_columns(pl.Series("file", [str(path.relative_to(shared)) for path in paths]))
-    return frame.drop(name for name in _RARE if not frame[name].sum()).rename({**_RARE, **_TOTALS}, strict=False)
+    rare = [name for name in _RARE if frame[name].sum()]
+    return frame.select(*_MAIN, *rare, "flags").rename({**_RARE, **_TOTALS}, strict=False)
 
 
 def _print(results: list[dict[str, Any]], form: str) -> None:
