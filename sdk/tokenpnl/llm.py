@@ -243,13 +243,13 @@ def llm_call(  # noqa: PLR0913 -- keyword-only options of a public verb
         semconv.REQUEST_MODEL: model,
         semconv.PROMPT_NAME: prompt_name,
         semconv.PROMPT_VERSION: prompt_version,
-        **(attributes or {}),
     }
 
     def start() -> Call:
         here = context.get_current()
         attempt = attempt_of(here)
-        span = start_span(f"{operation} {model}", {**(attempt.stamps if attempt else {}), **told}, kind=SpanKind.CLIENT)
+        stamps = attempt.stamps if attempt else {}
+        span = start_span(f"{operation} {model}", {**stamps, **told, **(attributes or {})}, kind=SpanKind.CLIENT)
         if attempt is not None:
             attempt.made(span)
         call = Call(span, trace.set_span_in_context(span, here), provider)

@@ -189,10 +189,13 @@ def workflow(  # noqa: PLR0913 -- keyword-only options of a public verb
     return Block(Run, start)
 
 
-def _step_block(kind: type[Any], name: str, told: Mapping[str, Any]) -> Block[Any]:
+def _step_block(
+    kind: type[Any], name: str, told: Mapping[str, Any], attributes: Mapping[str, Any] | None
+) -> Block[Any]:
     def start() -> Handle:
         here = context.get_current()
-        span = start_span(name, told)
+        # Put together here, inside the guard: what the host hands over may be anything.
+        span = start_span(name, {**told, **(attributes or {})})
         handle: Handle = kind(span, with_attempt(None, trace.set_span_in_context(span, here)))
         return handle
 
@@ -210,11 +213,11 @@ def step(
             `evaluation` or `guardrail` step is booked as evaluation.
         attributes: further attributes of the step's span.
     """
-    told: dict[str, Any] = {semconv.STEP_NAME: name, semconv.STEP_KIND: str(kind), **(attributes or {})}
+    told: dict[str, Any] = {semconv.STEP_NAME: name, semconv.STEP_KIND: str(kind)}
     if str(kind) == StepKind.AGENT:
         told |= {semconv.OPERATION_NAME: "invoke_agent", semconv.AGENT_NAME: name}
-        return _step_block(Step, f"invoke_agent {name}", told)
-    return _step_block(Step, f"step {name}", told)
+        return _step_block(Step, f"invoke_agent {name}", told, attributes)
+    return _step_block(Step, f"step {name}", told, attributes)
 
 
 def tool(
@@ -236,9 +239,8 @@ def tool(
         semconv.TOOL_CALL_ID: call_id,
         semconv.STEP_NAME: name,
         semconv.STEP_KIND: StepKind.TOOL.value,
-        **(attributes or {}),
     }
-    return _step_block(Tool, f"execute_tool {name}", told)
+    return _step_block(Tool, f"execute_tool {name}", told, attributes)
 
 
 def retrieval(name: str, *, attributes: Mapping[str, Any] | None = None) -> Block[Retrieval]:
@@ -252,6 +254,5 @@ def retrieval(name: str, *, attributes: Mapping[str, Any] | None = None) -> Bloc
         semconv.OPERATION_NAME: "retrieval",
         semconv.STEP_NAME: name,
         semconv.STEP_KIND: StepKind.RETRIEVAL.value,
-        **(attributes or {}),
     }
-    return _step_block(Retrieval, f"retrieval {name}", told)
+    return _step_block(Retrieval, f"retrieval {name}", told, attributes)

@@ -141,10 +141,13 @@ class Attempts:
         call_id: str | None = None,
     ) -> None:
         self.call_id = call_id or state.new_id()
-        self._max_attempts = max(1, max_attempts)
+        self._max_attempts = 1
         self._model = model
-        self._fallback = list(fallback)
-        self._escalation = list(escalation)
+        self._fallback: list[str] = []
+        self._escalation: list[str] = []
+        with Shield("read the options of attempts"):
+            self._max_attempts = max(1, max_attempts)
+            self._fallback, self._escalation = list(fallback), list(escalation)
         self._retry_on = retry_on
         self._wait = wait
         self._on_first_model = 0

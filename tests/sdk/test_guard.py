@@ -1,4 +1,5 @@
 import logging
+from typing import Any
 
 import pytest
 
@@ -78,3 +79,19 @@ def test_wrong_arguments_of_the_verbs_never_reach_the_host(recorded: Recording) 
         tokenpnl.outcome("success", run_id="b", source="nobody")
     assert recorded.span("invoke_workflow a").events == ()
     assert recorded.logs == []
+
+
+@pytest.mark.parametrize("verb", [tokenpnl.workflow, tokenpnl.step, tokenpnl.tool, tokenpnl.retrieval])
+def test_attributes_that_are_no_mapping_never_reach_the_host(verb: Any) -> None:
+    with verb("a", attributes=5) as handle:
+        handle.set("b", 1)
+
+
+def test_a_number_of_attempts_that_is_none_is_one_attempt_whose_error_is_the_hosts() -> None:
+    numbers = []
+    with pytest.raises(ZeroDivisionError):
+        for attempt in tokenpnl.attempts("many", fallback=5):  # type: ignore[arg-type]
+            numbers.append(attempt.number)
+            with attempt:
+                raise ZeroDivisionError
+    assert numbers == [1]
