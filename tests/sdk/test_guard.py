@@ -89,9 +89,13 @@ def test_attributes_that_are_no_mapping_never_reach_the_host(verb: Any) -> None:
 
 def test_a_number_of_attempts_that_is_none_is_one_attempt_whose_error_is_the_hosts() -> None:
     numbers = []
-    with pytest.raises(ZeroDivisionError):
+
+    def give_up() -> None:
         for attempt in tokenpnl.attempts("many", fallback=5):  # type: ignore[arg-type]
             numbers.append(attempt.number)
             with attempt:
                 raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        give_up()
     assert numbers == [1]
