@@ -5,9 +5,7 @@ import polars as pl
 from tokenpnl.model import AttemptSource, AttemptStatus, Flag, Operation
 from tokenpnl_analytics.flags import with_flags
 from tokenpnl_analytics.usage import disjoint_usage, has_usage
-
-_TIMEOUT = r"(?i)timeout|timed?.?out|deadline"
-_CANCELLED = r"(?i)cancel|abort"
+from tokenpnl_ingest.dialects.endings import CANCELLED_PATTERN, TIMEOUT_PATTERN
 
 
 def ended(frame: pl.DataFrame) -> pl.DataFrame:
@@ -20,7 +18,7 @@ def ended(frame: pl.DataFrame) -> pl.DataFrame:
         The frame plus `status` (AttemptStatus); `http_status`, and the usage columns of cancelled streams, corrected.
     """
     fault = pl.col("error_type").fill_null("")
-    timed_out = pl.col("timed_out").fill_null(value=False) | fault.str.contains(_TIMEOUT)
+    timed_out = pl.col("timed_out").fill_null(value=False) | fault.str.contains(TIMEOUT_PATTERN)
     left_open = (
         pl.col("streamed").fill_null(value=False)
         & (pl.col("status_code").fill_null("unset") == "unset")
@@ -28,7 +26,7 @@ def ended(frame: pl.DataFrame) -> pl.DataFrame:
         & (fault == "")
         & (pl.col("output_tokens").fill_null(0) <= 1)
     )
-    cancelled = pl.col("cancelled").fill_null(value=False) | fault.str.contains(_CANCELLED) | left_open
+    cancelled = pl.col("cancelled").fill_null(value=False) | fault.str.contains(CANCELLED_PATTERN) | left_open
     bad = (pl.col("status_code") == "error") | (fault != "") | (pl.col("http_status") >= 400)
     status = (
         pl.when(timed_out)
@@ -125,7 +123,7 @@ def _requests_before(main: pl.DataFrame, requests: pl.DataFrame, last: pl.DataFr
         _fault="error_type",
         _bad=((pl.col("status_code") == "error") | (pl.col("http_status") >= 400)).fill_null(value=False),
     )
-    late = pl.col("_fault").fill_null("").str.contains(_TIMEOUT)
+    late = pl.col("_fault").fill_null("").str.contains(TIMEOUT_PATTERN)
     return (
         main.drop("_http_status")
         .join(earlier, on="unit")

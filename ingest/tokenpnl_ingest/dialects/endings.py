@@ -16,8 +16,10 @@ _FOLDED = {
     )
     for word in words.split()
 }
-_TIMEOUT = re.compile(r"time.?out|timed.?out|deadline", re.IGNORECASE)
-_CANCELLED = re.compile(r"cancel|abort|GeneratorExit|KeyboardInterrupt|APIUserAbortError", re.IGNORECASE)
+TIMEOUT_PATTERN = r"(?i)timed?.?out|deadline"
+CANCELLED_PATTERN = r"(?i)cancel|abort|GeneratorExit|KeyboardInterrupt"
+_TIMEOUT = re.compile(TIMEOUT_PATTERN)
+_CANCELLED = re.compile(CANCELLED_PATTERN)
 CANCELLED_WORDS = frozenset({"cancelled", "canceled", "aborted", "abort", "interrupted"})
 
 
