@@ -61,6 +61,14 @@ class Target:
     def take_a_good_request(self) -> None:
         assert post(self.running, {"path": "/v1/traces", "headers": PROTOBUF}, request(1)) == 200
 
+    def open_files(self, *, fewer_than: int) -> int:
+        """Return how many files the collector holds open, as soon as they are few enough or patience ends."""
+        collector = psutil.Process(self.process.process.pid)
+        give_up = time.monotonic() + 20
+        while collector.num_fds() >= fewer_than and time.monotonic() < give_up:
+            time.sleep(0.05)
+        return collector.num_fds()
+
     def rss(self) -> int:
         return psutil.Process(self.process.process.pid).memory_info().rss
 
@@ -165,16 +173,12 @@ def test_half_open_connections_do_not_hold_up_a_good_client(target: Target):
 def test_a_thousand_idle_connections_are_capped_and_the_port_lives_on(target: Target):
     where = urlsplit(target.running.http)
     idle = [socket.create_connection((where.hostname, where.port), timeout=10) for _ in range(1000)]
-    collector = psutil.Process(target.process.process.pid)
-    give_up = time.monotonic() + 20
     # Connections beyond the cap are accepted by the kernel first and closed as soon as the collector sees them.
-    while collector.num_fds() >= 700 and time.monotonic() < give_up:
-        time.sleep(0.05)
-    open_files = collector.num_fds()
+    open_files = target.open_files(fewer_than=700)
     for connection in idle:
         connection.close()
-    time.sleep(0.3)
     assert open_files < 700
+    assert target.open_files(fewer_than=200) < 200
     target.take_a_good_request()
 
 
