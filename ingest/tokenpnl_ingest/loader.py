@@ -18,6 +18,8 @@ OnLoaded = Callable[[list[str]], None]
 _PAUSE_SECONDS = 0.4
 _PAYLOAD_BYTES = 2 * 1024 * 1024  # about 8,000 spans
 _TROUBLE_SECONDS = 1.0
+# What a database says that declared itself dead, or that could not be opened again after it had.
+_DEAD = (duckdb.FatalException, duckdb.ConnectionException)
 
 
 class Loader:
@@ -84,7 +86,7 @@ class Loader:
         try:
             loaded = self._store.load(batches)
         except StoreError as error:
-            if isinstance(error.__cause__, duckdb.FatalException):
+            if isinstance(error.__cause__, _DEAD):
                 raise
             self._load_one_by_one(batches, error)
             return
@@ -103,7 +105,7 @@ class Loader:
 
     def _recover(self, error: Exception) -> None:
         """Open a dead database again and go back to what it really holds."""
-        if isinstance(error.__cause__, duckdb.FatalException):
+        if isinstance(error.__cause__, _DEAD):
             try:
                 self._store.reopen()
             except StoreError:

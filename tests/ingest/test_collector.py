@@ -146,6 +146,14 @@ def test_whoever_keeps_the_books_hears_of_touched_traces(home: Home):
     assert heard == [(b"k" * 16).hex()]
 
 
+def test_a_database_that_is_closed_is_opened_again(collector: Collector):
+    body = request(3)
+    collector.store._connection.close()
+    assert collector.submit(TRACES, body, PROTOBUF).result() == Ack()
+    assert set(stored(collector)) == span_keys(body)
+    assert collector.health()["faults"] == []
+
+
 def test_a_batch_that_the_store_cannot_take_does_not_stop_the_others(collector: Collector):
     # Decoding gives no such rows; a journal of another release might.
     collector._commit.write(Batch(1, {"spans": pa.table({"trace_id": ["t"]})})).result()
