@@ -158,8 +158,11 @@ class AtExit:
 
     def run(self) -> None:
         """Flush and shut down."""
+        patience_s = _EXIT_SECONDS
+        with Shield("read TOKENPNL_EXIT_SECONDS"):
+            patience_s = float(os.environ.get("TOKENPNL_EXIT_SECONDS") or _EXIT_SECONDS)
         with Shield("flush at exit"):
-            deadline = time.monotonic() + float(os.environ.get("TOKENPNL_EXIT_SECONDS") or _EXIT_SECONDS)
+            deadline = time.monotonic() + patience_s
             for processor in self._processors:
                 # The batch processors' public shutdown waits for 30 s; the inner one takes the time we have.
                 inner = getattr(processor, "_batch_processor", None)

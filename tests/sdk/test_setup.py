@@ -156,6 +156,13 @@ print(trace.get_tracer_provider() is provider)
     assert received.names == ["invoke_workflow a"]
 
 
+def test_an_exit_limit_that_is_no_number_loses_nothing() -> None:
+    with receiver.http_receiver() as received:
+        program = f"tokenpnl.init(endpoint={received.address!r}, instrument=False)\n{WORK}"
+        assert python(program, TOKENPNL_EXIT_SECONDS="soon").returncode == 0
+    assert received.names
+
+
 def test_a_dead_collector_delays_the_exit_by_a_bounded_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
