@@ -73,9 +73,10 @@ def main() -> NoReturn:
 
 def _explained(error: Exception) -> int:
     """Print one of our own errors as a sentence and return its exit code; anything else is a fault and is raised."""
-    from tokenpnl.errors import RefusedInputError, StoreError, TokenpnlError
+    from tokenpnl.errors import RefusedInputError, StoreError, StoreHeldError, TokenpnlError
 
     if not isinstance(error, TokenpnlError):
         raise error
     click.echo(f"tokenpnl: {error}", err=True)
-    return UNTRUSTED if isinstance(error, (RefusedInputError, StoreError)) else WRONG_USAGE
+    untrusted = isinstance(error, (RefusedInputError, StoreError)) and not isinstance(error, StoreHeldError)
+    return UNTRUSTED if untrusted else WRONG_USAGE

@@ -10,6 +10,7 @@ from tokenpnl_analytics.statement import GRAINS
 from tokenpnl_dashboard import words
 
 _MOST_ACROSS = 5
+_CONTRIBUTION = ("cost_usd", "successes", "usd_per_success")
 _BRIEF = {
     "pnl": (
         *("effective_usd", "n_runs", "successes", "usd_per_success"),
@@ -37,6 +38,8 @@ def for_eyes(what: str, found: pl.DataFrame, by: str | None) -> pl.DataFrame:
     key = "period" if by in GRAINS else by
     if what == "usage":
         return _values_down(found, [key] if key else [], _BRIEF[what])
+    if "workflow" in found.columns and key != "workflow":
+        return _values_down(found, ["workflow", *([key] if key else [])], _CONTRIBUTION)
     if key and found.height > _MOST_ACROSS:
         if by not in GRAINS:
             cost = "effective_usd" if what == "pnl" else "settled_usd"

@@ -14,10 +14,11 @@ from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.statement import GRAINS, in_periods, statement
 from tokenpnl_analytics.summary import summary
-from tokenpnl_analytics.units import RUN_DIMENSIONS, cohort, unit_costs
+from tokenpnl_analytics.units import RUN_DIMENSIONS, cohort, contributions, unit_costs
 from tokenpnl_dashboard.book import Book
 
 _TOLD_APART = ("usage_kind", "cost_category", "served_reason")
+_OF_A_SLICE = ("tenant", "run_id", "workflow", "cost_usd", "cost_category", "evaluation")
 _UNIT_COLUMNS = (
     *("settled_usd", "low", "high", "method", "to_date_usd", "to_date_low_usd", "expected_usd"),
     *("direct_usd", "inline_evaluation_usd", "capacity_share_usd"),
@@ -71,13 +72,19 @@ def usage(book: Book, asked: Asked) -> pl.DataFrame:
 def units(book: Book, asked: Asked) -> pl.DataFrame:
     """Return cost per successful outcome of production runs by a run-level dimension, by default the workflow.
 
+    A model, step or provider has no cost per success; for them it is what each slice contributes to its workflow's.
+
     Raises:
-        ConfigurationError: a model, step, provider or day has no unit cost.
+        ConfigurationError: a day, week or month has neither.
     """
     by = asked.by or "workflow"
-    if by not in RUN_DIMENSIONS:
-        raise ConfigurationError(f"a cost per success exists by {', '.join(RUN_DIMENSIONS)}, not by {by}")
-    return unit_costs(_cohort(book, asked), [by]).select(by, *_UNIT_COLUMNS)
+    if by in RUN_DIMENSIONS:
+        return unit_costs(_cohort(book, asked), [by]).select(by, *_UNIT_COLUMNS)
+    if by in GRAINS:
+        raise ConfigurationError(f"a cost per success exists by {', '.join(RUN_DIMENSIONS)}, not by {by}; use --period")
+    # The cohort is of runs that started in the period; their cost counts whenever it was incurred.
+    lines = book.query("table", name=LINE_ITEMS.name, columns=[*_OF_A_SLICE, by], since=asked.period.since)
+    return contributions(lines, _cohort(book, asked), by)
 
 
 def summary_of(book: Book, asked: Asked, *, runs: bool = False) -> dict[str, Any]:

@@ -182,10 +182,10 @@ def test_a_period_that_is_none_is_wrong_usage(home: Path) -> None:
     assert "2026-10" in done.stderr
 
 
-def test_unit_cost_by_model_is_refused_because_it_has_no_meaning(home: Path) -> None:
-    done = tokenpnl("report", "units", "--by", "model", home=home)
+def test_a_day_has_no_unit_cost(home: Path) -> None:
+    done = tokenpnl("report", "units", "--by", "day", home=home)
     assert done.returncode == 2
-    assert "not by model" in done.stderr
+    assert "not by day" in done.stderr
 
 
 def test_an_outcome_makes_a_unit_cost(own_home: Path) -> None:
@@ -195,6 +195,10 @@ def test_an_outcome_makes_a_unit_cost(own_home: Path) -> None:
     assert summary["outcomes"] == {"success": 1, "failure": 0, "abandoned": 0, "none": 0}
     assert Decimal(summary["cost_per_success"]["desk"]) == Decimal("0.00036")
     assert summary["outcome_value_usd"] == "3.1"
+    # One success of one model's two calls: the model contributes all of its cost.
+    (slice_of,) = answer("report", "units", "--by", "model", "--json", home=own_home)
+    assert (slice_of["workflow"], slice_of["model"], slice_of["successes"]) == ("desk", "gpt-4o-mini", 1)
+    assert Decimal(slice_of["usd_per_success"]) == Decimal("0.00036")
 
 
 def test_an_outcome_without_a_run_is_wrong_usage(home: Path) -> None:

@@ -44,7 +44,8 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
     """Print the P&L statement, usage by kind, cost per successful outcome, or the whole summary.
 
     pnl is the cost ladder, every category and the memo lines; usage is tokens and cost by kind; units is cost per
-    success of production runs, settled, to date and expected; summary is one JSON document with the agreed keys.
+    success of production runs, settled, to date and expected (by model, step or provider: what each contributes to its
+    workflow's); summary is one JSON document with the agreed keys.
     """
     from tokenpnl_dashboard import reports
     from tokenpnl_dashboard.book import open_book
@@ -94,4 +95,5 @@ def _print(what: str, frame: "pl.DataFrame", form: str, question: "Asked") -> No
     if form in ("table", "md"):
         frame = for_eyes(what, frame, question.by or ("workflow" if what == "units" else None))
     title = f"{what}, {question.period.label}, as of {question.as_of:%Y-%m-%d %H:%M} UTC"
-    print_frame(frame, form, title=title, names=2 if what == "usage" and question.by else 1)
+    by_slice = what == "usage" or (what == "units" and "workflow" in frame.columns)
+    print_frame(frame, form, title=title, names=2 if by_slice and question.by not in (None, "workflow") else 1)
