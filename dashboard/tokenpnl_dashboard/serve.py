@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tokenpnl.errors import ConfigurationError, StoreError, StoreHeldError
-from tokenpnl_dashboard.supervise import Child, python_module
+from tokenpnl_dashboard.supervise import DRAIN_S, Child, python_module
 from tokenpnl_ingest.home import GRPC_PORT, HTTP_PORT, LOOPBACK, Home, Running, running_collector
 from tokenpnl_ingest.limits import refuse_beyond_loopback
 
@@ -57,22 +57,36 @@ def start(home: Home, ports: Ports, *, say: Callable[[str], None]) -> Served:
     for port, option in ((ports.grpc, "--grpc-port"), (ports.http, "--http-port"), (ports.dashboard, "--port")):
         if port:
             _refuse_taken(port, option)
+    children: list[Child] = []
+    try:
+        addresses = _start_in_order(home, ports, children, say=say)
+    except BaseException:
+        # Ctrl-C included: what has started must not outlive its parent.
+        for child in reversed(children):
+            child.stop(DRAIN_S)
+        raise
+    return Served(tuple(children), addresses)
+
+
+def _start_in_order(home: Home, ports: Ports, children: list[Child], *, say: Callable[[str], None]) -> dict[str, str]:
     collector = Child("collector", _collector_command(home, ports), COLLECTOR_ENVIRONMENT)
     collector.start()
+    children.append(collector)
     running = _wait_for_collector(home, collector)
     addresses = {"otlp_grpc": running.grpc, "otlp_http": running.http}
     if ports.dashboard is None:
-        return Served((collector,), addresses)
+        return addresses
     port = ports.dashboard or free_port()
     dashboard = Child(
         "dashboard",
         python_module("tokenpnl_dashboard.show", "--home", str(home.path), "--host", ports.host, "--port", str(port)),
     )
     dashboard.start()
+    children.append(dashboard)
     say("the collector answers; waiting for the dashboard")
     address = f"http://{ports.host}:{port}"
-    _wait_for_page(f"{address}/_stcore/health", dashboard, (collector,))
-    return Served((collector, dashboard), {"dashboard": address, **addresses})
+    _wait_for_page(f"{address}/_stcore/health", dashboard)
+    return {"dashboard": address, **addresses}
 
 
 def _collector_command(home: Home, ports: Ports) -> list[str]:
@@ -117,11 +131,10 @@ def _wait_for_collector(home: Home, collector: Child) -> Running:
         if collector.exit_code() is not None:
             raise StoreError(f"the collector ended with code {collector.exit_code()}; its reason stands above")
         time.sleep(0.05)
-    collector.stop(1.0)
     raise StoreError(f"the collector did not answer within {READY_WITHIN_S:.0f} s; see its messages above")
 
 
-def _wait_for_page(url: str, dashboard: Child, others: tuple[Child, ...]) -> None:
+def _wait_for_page(url: str, dashboard: Child) -> None:
     give_up = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < give_up and dashboard.exit_code() is None:
         try:
@@ -129,6 +142,4 @@ def _wait_for_page(url: str, dashboard: Child, others: tuple[Child, ...]) -> Non
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)
-    for child in (dashboard, *others):
-        child.stop(5.0)
     raise StoreError(f"the dashboard did not answer at {url}; its reason stands above")

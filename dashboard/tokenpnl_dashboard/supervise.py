@@ -29,7 +29,12 @@ class Child:
     def start(self) -> None:
         """Start the process; what it prints goes to standard error, so that standard output stays data."""
         environment = {**self.environment, **os.environ}
-        self.process = subprocess.Popen(self.command, stdout=sys.stderr, env=environment)  # noqa: S603  # no shell
+        self.process = subprocess.Popen(  # noqa: S603  # no shell
+            self.command,
+            stdout=sys.stderr,
+            env=environment,
+            preexec_fn=_leave_interrupts_to_the_parent,  # noqa: PLW1509  # it sets one signal and takes no lock
+        )
         self.started_s = time.monotonic()
 
     def exit_code(self) -> int | None:
@@ -94,6 +99,11 @@ def _revive(child: Child, asked: list[int], say: Callable[[str], None]) -> int:
     time.sleep(pause)
     child.start()
     return 0
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    # Ctrl-C reaches the whole group; a child that is still importing would answer with a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def python_module(module: str, *arguments: str) -> list[str]:

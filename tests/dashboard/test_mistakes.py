@@ -1,7 +1,12 @@
 """What a user sees after a mistake, and where the tables of the command line would else not fit."""
 
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +15,7 @@ from click.testing import CliRunner
 from tokenpnl.errors import ConfigurationError
 from tokenpnl_dashboard.cli import tokenpnl
 
+PROGRAM = Path(sys.executable).with_name("tokenpnl")
 RUN = CliRunner(catch_exceptions=False)
 
 
@@ -78,3 +84,21 @@ def test_doctor_does_without_color_where_nobody_wants_it(tmp_path: Path, monkeyp
     monkeypatch.setenv("NO_COLOR", "1")
     done = RUN.invoke(tokenpnl, ["doctor", "--home", str(tmp_path)], standalone_mode=False, color=True)
     assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_the_start_leaves_no_process_behind(number: int, tmp_path: Path) -> None:
+    program = [str(PROGRAM), "serve", "--home", str(tmp_path)]
+    ports = ["--http-port", "0", "--grpc-port", "0", "--port", "0"]
+    with subprocess.Popen([*program, *ports], stderr=subprocess.PIPE, text=True, start_new_session=True) as parent:
+        give_up = time.monotonic() + 20
+        while not children_of(parent.pid) and time.monotonic() < give_up:
+            time.sleep(0.01)
+        os.killpg(parent.pid, number) if number == signal.SIGINT else parent.send_signal(number)
+        _, said = parent.communicate(timeout=30)
+    assert said == "stopped before it served\n"
+    assert parent.returncode == 0
+
+
+def children_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text()

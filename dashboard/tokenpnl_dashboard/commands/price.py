@@ -67,6 +67,8 @@ def _price_lines() -> int:
     from tokenpnl_analytics.quote import quote
     from tokenpnl_analytics.ratecard import default_rate_card
 
+    if sys.stdin.isatty():
+        click.echo("reading usages as JSON lines, end with Ctrl-D; for one usage give --model", err=True)
     usages = []
     for number, line in enumerate(sys.stdin, 1):
         if not line.strip():

@@ -1,11 +1,13 @@
 """`tokenpnl serve`: the collector and the dashboard, until a signal."""
 
 import json
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from tokenpnl_dashboard.cli import OK
 from tokenpnl_dashboard.commands.options import HOME, PORT
 from tokenpnl_ingest.home import GRPC_PORT, HTTP_PORT, LOOPBACK
 
@@ -42,7 +44,13 @@ def serve_until_signal(home: "Home", ports: "Ports", *, as_json: bool) -> int:
     def say(line: str) -> None:
         click.echo(line, err=True)
 
-    served = start(home, ports, say=say)
+    # Until the children are supervised, SIGTERM too has to end those that have started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        served = start(home, ports, say=say)
+    except KeyboardInterrupt:
+        say("stopped before it served")
+        return OK
     if as_json:
         click.echo(json.dumps({"home": str(home.path), **served.addresses}))
     else:
