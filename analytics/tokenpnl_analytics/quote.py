@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any
 
 import polars as pl
@@ -73,13 +74,14 @@ def quote(usages: Sequence[Mapping[str, Any]], card: RateCard) -> list[Quote]:
 
 def explain_unpriced(provider: str | None, model: str, card: RateCard) -> RateNotFoundError:
     """Return the error that says which model has no price, and what the card knows near it."""
-    known = card.models_by_provider.get((provider or "").lower(), [])
-    near = [name for name in known if name.startswith(model[:_LIST_LENGTH].lower())][:_LIST_LENGTH]
-    hint = f", nearest {', '.join(map(repr, near))}" if near else ""
-    return RateNotFoundError(
-        f"no price for {model!r} of {provider or 'an unnamed provider'}; the rate card knows {len(known)} models of it"
-        f"{hint}; check the spelling of provider and model"
-    )
+    by_provider = card.models_by_provider
+    known = by_provider.get((provider or "").lower(), [])
+    # Of an unnamed or unknown provider any model may have been meant.
+    names = known or sorted({name for models in by_provider.values() for name in models})
+    near = get_close_matches(model.lower(), names, _LIST_LENGTH)
+    hint = f"; nearest: {', '.join(near)}" if near else ""
+    of_whom = f" of {provider}; the rate card knows {len(known)} models of it" if provider else ""
+    return RateNotFoundError(f"no price for {model!r}{of_whom}{hint}; check the spelling of provider and model")
 
 
 def _quote(lines: list[tuple[Any, ...]], version: str) -> Quote:

@@ -19,7 +19,7 @@ from tokenpnl_ingest.store import Store
 
 _PATIENCE_S = 60
 _REBUILD_PATIENCE_S = 3600  # a store that is built again from a long journal
-_OUTCOME_TIME = ("outcomes", "effective_at")
+_TIMES = (("runs", "started_at"), ("runs", "outcome_at"), ("line_items", "started_at"))
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ class ServedBook:
 
 
 def newest_at(book: Book) -> datetime | None:
-    """Return the time of the newest run, line item or outcome; None when there is none."""
-    times = [_newest(book, *told) for told in (("runs", "started_at"), ("line_items", "started_at"), _OUTCOME_TIME)]
+    """Return the time of the newest run, outcome of a run, or line item; None when there is none."""
+    times = [_newest(book, table, column) for table, column in _TIMES]
     return max((time for time in times if time is not None), default=None)
 
 

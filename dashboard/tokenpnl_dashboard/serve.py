@@ -4,7 +4,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tokenpnl.errors import ConfigurationError, StoreError, StoreHeldError
@@ -42,10 +42,21 @@ class Served:
     addresses: dict[str, str]
 
 
-def start(home: Home, ports: Ports, *, say: Callable[[str], None]) -> Served:
+class StoppedError(Exception):
+    """A signal came before everything had started."""
+
+
+def start(home: Home, ports: Ports, *, say: Callable[[str], None], asked: Sequence[int] = ()) -> Served:
     """Start the collector and the dashboard of a home, and return when both answer.
 
+    Args:
+        home: what to serve.
+        ports: where to listen.
+        say: prints one line for the operator.
+        asked: signals noted so far; one ends the start.
+
     Raises:
+        StoppedError: a signal came.
         StoreHeldError: another collector holds the home.
         ConfigurationError: a port is taken, or the host is not loopback.
         StoreError: a process did not become ready.
@@ -59,20 +70,22 @@ def start(home: Home, ports: Ports, *, say: Callable[[str], None]) -> Served:
             _refuse_taken(port, option)
     children: list[Child] = []
     try:
-        addresses = _start_in_order(home, ports, children, say=say)
+        addresses = _start_in_order(home, ports, children, say=say, asked=asked)
     except BaseException:
-        # Ctrl-C included: what has started must not outlive its parent.
+        # What has started must not outlive its parent.
         for child in reversed(children):
             child.stop(DRAIN_S)
         raise
     return Served(tuple(children), addresses)
 
 
-def _start_in_order(home: Home, ports: Ports, children: list[Child], *, say: Callable[[str], None]) -> dict[str, str]:
+def _start_in_order(
+    home: Home, ports: Ports, children: list[Child], *, say: Callable[[str], None], asked: Sequence[int]
+) -> dict[str, str]:
     collector = Child("collector", _collector_command(home, ports), COLLECTOR_ENVIRONMENT)
     collector.start()
     children.append(collector)
-    running = _wait_for_collector(home, collector)
+    running = _wait_for_collector(home, collector, asked)
     addresses = {"otlp_grpc": running.grpc, "otlp_http": running.http}
     if ports.dashboard is None:
         return addresses
@@ -85,7 +98,7 @@ def _start_in_order(home: Home, ports: Ports, children: list[Child], *, say: Cal
     children.append(dashboard)
     say("the collector answers; waiting for the dashboard")
     address = f"http://{ports.host}:{port}"
-    _wait_for_page(f"{address}/_stcore/health", dashboard)
+    _wait_for_page(f"{address}/_stcore/health", dashboard, asked)
     return {"dashboard": address, **addresses}
 
 
@@ -122,9 +135,15 @@ def _refuse_taken(port: int, option: str) -> None:
         )
 
 
-def _wait_for_collector(home: Home, collector: Child) -> Running:
+def _refuse_stopped(asked: Sequence[int]) -> None:
+    if asked:
+        raise StoppedError
+
+
+def _wait_for_collector(home: Home, collector: Child, asked: Sequence[int]) -> Running:
     give_up = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < give_up:
+        _refuse_stopped(asked)
         running = running_collector(home)
         if running is not None and collector.process is not None and running.pid == collector.process.pid:
             return running
@@ -134,9 +153,10 @@ def _wait_for_collector(home: Home, collector: Child) -> Running:
     raise StoreError(f"the collector did not answer within {READY_WITHIN_S:.0f} s; see its messages above")
 
 
-def _wait_for_page(url: str, dashboard: Child) -> None:
+def _wait_for_page(url: str, dashboard: Child, asked: Sequence[int]) -> None:
     give_up = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < give_up and dashboard.exit_code() is None:
+        _refuse_stopped(asked)
         try:
             with urllib.request.urlopen(url, timeout=2):  # noqa: S310  # a loopback address built here
                 return

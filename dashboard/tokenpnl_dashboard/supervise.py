@@ -61,15 +61,10 @@ class Child:
             self.process.wait()
 
 
-def supervise(children: Sequence[Child], *, say: Callable[[str], None]) -> int:
-    """Keep started children alive until SIGTERM or SIGINT; then stop them, last first.
+def noted_signals() -> list[int]:
+    """Return a list into which SIGTERM and SIGINT are noted from now on, instead of interrupting what runs.
 
-    Args:
-        children: already started.
-        say: prints one line for the operator.
-
-    Returns:
-        0 after a signal; the child's code when it ended by refusing its own arguments.
+    An exception out of a signal could strike while a child is being born, and nobody would know of the child.
     """
     asked: list[int] = []
 
@@ -78,6 +73,20 @@ def supervise(children: Sequence[Child], *, say: Callable[[str], None]) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
+    return asked
+
+
+def supervise(children: Sequence[Child], asked: Sequence[int], *, say: Callable[[str], None]) -> int:
+    """Keep started children alive until a signal; then stop them, last first.
+
+    Args:
+        children: already started.
+        asked: `noted_signals`.
+        say: prints one line for the operator.
+
+    Returns:
+        0 after a signal; the child's code when it ended by refusing its own arguments.
+    """
     code = 0
     while not asked and code == 0:
         time.sleep(0.2)
@@ -88,7 +97,7 @@ def supervise(children: Sequence[Child], *, say: Callable[[str], None]) -> int:
     return code
 
 
-def _revive(child: Child, asked: list[int], say: Callable[[str], None]) -> int:
+def _revive(child: Child, asked: Sequence[int], say: Callable[[str], None]) -> int:
     code = child.exit_code()
     if code is None or asked:
         return 0

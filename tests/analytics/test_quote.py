@@ -71,4 +71,5 @@ def test_an_aware_time_is_taken_as_it_is(card):
 
 def test_a_missing_price_is_explained_by_what_is_near(card):
     assert "the rate card knows" in str(explain_unpriced("openai", "gpt-99", card))
-    assert "nearest 'gpt-" in str(explain_unpriced("openai", "gpt-99", card))
+    assert "nearest: gpt-" in str(explain_unpriced("openai", "gpt-99", card))
+    assert "gpt-5-mini" in str(explain_unpriced(None, "gpt-5-minni", card))

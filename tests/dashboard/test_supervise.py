@@ -14,11 +14,11 @@ from tokenpnl_dashboard.supervise import EXIT_NOT_RESTARTED, Child, python_modul
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from tokenpnl_dashboard.supervise import Child, supervise
+from tokenpnl_dashboard.supervise import Child, noted_signals, supervise
 note = "from pathlib import Path; import os, sys, time; Path(sys.argv[1], str(os.getpid())).touch(); time.sleep(60)"
 child = Child("worker", [sys.executable, "-c", note, sys.argv[1]])
 child.start()
-sys.exit(supervise([child], say=lambda line: print(line, flush=True)))
+sys.exit(supervise([child], noted_signals(), say=lambda line: print(line, flush=True)))
 """
 
 
@@ -50,12 +50,7 @@ def test_a_child_that_is_killed_is_started_again_and_a_signal_ends_it(tmp_path: 
 def test_a_child_that_refuses_its_arguments_ends_everything() -> None:
     child = Child("picky", [sys.executable, "-c", f"raise SystemExit({EXIT_NOT_RESTARTED})"])
     child.start()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        assert supervise([child], say=print) == EXIT_NOT_RESTARTED
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+    assert supervise([child], [], say=print) == EXIT_NOT_RESTARTED
 
 
 def test_restarts_that_follow_each_other_wait_longer() -> None:

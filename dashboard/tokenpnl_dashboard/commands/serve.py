@@ -1,7 +1,6 @@
 """`tokenpnl serve`: the collector and the dashboard, until a signal."""
 
 import json
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from tokenpnl_dashboard.commands.options import HOME, PORT
 from tokenpnl_ingest.home import GRPC_PORT, HTTP_PORT, LOOPBACK
 
 if TYPE_CHECKING:
-    from tokenpnl_dashboard.serve import Ports
+    from tokenpnl_dashboard.serve import Ports, Served
     from tokenpnl_ingest.home import Home
 
 
@@ -38,24 +37,27 @@ def command(home: Path | None, host: str, *, no_dashboard: bool, as_json: bool, 
 
 def serve_until_signal(home: "Home", ports: "Ports", *, as_json: bool) -> int:
     """Start both processes, print their addresses, and return when a signal has ended them."""
-    from tokenpnl_dashboard.serve import start
-    from tokenpnl_dashboard.supervise import supervise
+    from tokenpnl_dashboard.serve import StoppedError, start
+    from tokenpnl_dashboard.supervise import noted_signals, supervise
 
     def say(line: str) -> None:
         click.echo(line, err=True)
 
-    # Until the children are supervised, SIGTERM too has to end those that have started.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    asked = noted_signals()
     try:
-        served = start(home, ports, say=say)
-    except KeyboardInterrupt:
+        served = start(home, ports, say=say, asked=asked)
+    except StoppedError:
         say("stopped before it served")
         return OK
+    _announce(home, served, as_json=as_json)
+    return supervise(served.children, asked, say=say)
+
+
+def _announce(home: "Home", served: "Served", *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"home": str(home.path), **served.addresses}))
-    else:
-        click.echo(f"tokenpnl serves {home.path}")
-        for name, address in served.addresses.items():
-            click.echo(f"  {name.replace('_', ' '):<10} {address}")
-        click.echo("Ctrl-C stops it.")
-    return supervise(served.children, say=say)
+        return
+    click.echo(f"tokenpnl serves {home.path}")
+    for name, address in served.addresses.items():
+        click.echo(f"  {name.replace('_', ' '):<10} {address}")
+    click.echo("Ctrl-C stops it.")
