@@ -127,6 +127,12 @@ def measure(protocol: str, module: str, *, batches: int, rate: float) -> dict[st
     }
 
 
+def table(rows: list[dict[str, object]]) -> str:
+    """Return the measurements as a Markdown table, one column each; memory is of the main process and the decoders."""
+    head, *lines = ([key, *(str(row[key]) for row in rows)] for key in rows[0])
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *lines))
+
+
 def main() -> None:
     """Measure both protocols at full speed and at 5,000 spans a second."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -141,8 +147,7 @@ def main() -> None:
         rows.append(measure(protocol, module, batches=given.batches, rate=0.0))
         rows.append(measure(protocol, module, batches=given.paced_batches, rate=5000.0))
     print(json.dumps(rows, indent=2))
-    for key in rows[0]:
-        print(f"{key:<24}", *(f"{row[key]!s:>24}" for row in rows))
+    print(table(rows))
 
 
 if __name__ == "__main__":
