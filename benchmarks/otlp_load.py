@@ -1,7 +1,7 @@
 """The load process of `ingest.py`: real protobuf batches over HTTP or gRPC, one JSON report on standard output.
 
 A span has 20 attributes under the names of the GenAI convention and of OpenInference, 10 spans make a trace, about
-1,064 bytes a span; the same that peers were measured with.
+850 bytes a span.
 """
 
 import argparse
