@@ -27,50 +27,27 @@ def span_waterfall(spans: pl.DataFrame, ink: Ink, *, selected: str | None = None
     rows = spans.to_dicts()
     longest = max((row["offset_ms"] + (row["duration_ms"] or 0.0) for row in rows), default=0.0) or 1.0
     unit, unit_ms = ("min", 60_000) if longest > MINUTES_FROM_MS else ("s", 1000)
+    # A span that took no time, or never ended, still needs a mark that can be clicked.
+    lengths = [max(row["duration_ms"] or 0.0, longest / 250) for row in rows]
     marker = fill([row["cost_category"] for row in rows])
-    marker["line"] = {
-        "color": ink.text,
-        "width": [2 if row["span_id"] == selected else 0 for row in rows],
-    }
+    marker["line"] = {"color": ink.text, "width": [2 if row["span_id"] == selected else 0 for row in rows]}
     figure = go.Figure(layout=layout(ink, height=ROW_HEIGHT * len(rows) + 44))
-    figure.update_layout(margin={"l": LABEL_WIDTH, "t": 30})
+    figure.update_layout(margin={"l": LABEL_WIDTH, "t": 30}, bargap=0.3)
     figure.add_bar(
         orientation="h",
         y=list(range(len(rows))),
         base=[row["offset_ms"] / unit_ms for row in rows],
-        # A span that took no time, or never ended, still needs a mark that can be clicked.
-        x=[max(row["duration_ms"] or 0.0, longest / 250) / unit_ms for row in rows],
+        x=[length / unit_ms for length in lengths],
         customdata=[row["span_id"] for row in rows],
         hovertext=[_hover(row) for row in rows],
         hovertemplate="%{hovertext}<extra></extra>",
         marker=marker,
     )
-    for number, row in enumerate(rows):
-        # Tick labels are right aligned; a tree is read by its left edge.
-        figure.add_annotation(
-            x=0,
-            xref="paper",
-            xshift=-LABEL_WIDTH,
-            y=number,
-            text=_short(row["label"]),
-            hovertext=row["label"].strip(),
-            xanchor="left",
-            showarrow=False,
-            font={"color": ink.text, "size": 12},
-        )
-        text = _bar_text(row)
-        right = (row["offset_ms"] + (row["duration_ms"] or 0.0)) / longest > 0.72
-        if text:
-            figure.add_annotation(
-                y=number,
-                x=(row["offset_ms"] if right else row["offset_ms"] + max(row["duration_ms"] or 0.0, longest / 250))
-                / unit_ms,
-                text=text,
-                xanchor="right" if right else "left",
-                xshift=-5 if right else 5,
-                showarrow=False,
-                font={"color": ink.text, "size": 12},
-            )
+    font = {"color": ink.text, "size": 12}
+    for number, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+        figure.add_annotation(y=number, font=font, showarrow=False, **_label(row))
+        if _bar_text(row):
+            figure.add_annotation(y=number, font=font, showarrow=False, **_beside(row, length, longest, unit_ms))
     figure.update_xaxes(
         range=[0, longest * 1.02 / unit_ms],
         ticksuffix=f" {unit}",
@@ -80,11 +57,26 @@ def span_waterfall(spans: pl.DataFrame, ink: Ink, *, selected: str | None = None
         zeroline=False,
     )
     figure.update_yaxes(range=[len(rows) - 0.5, -0.5], showticklabels=False, showgrid=False, zeroline=False)
-    figure.update_layout(bargap=0.3)
-    alt = f"{words.counted(len(rows), 'span')} over {words.duration(longest)}. " + "; ".join(
-        _hover(row) for row in rows if row["cost_usd"]
-    )
-    table = pl.DataFrame(
+    dear = "; ".join(_hover(row) for row in rows if row["cost_usd"])
+    return Chart(figure, f"{words.counted(len(rows), 'span')} over {words.duration(longest)}. {dear}", _table(rows))
+
+
+def _label(row: dict[str, Any]) -> dict[str, Any]:
+    # Tick labels are right aligned; a tree is read by its left edge.
+    place = {"x": 0, "xref": "paper", "xshift": -LABEL_WIDTH, "xanchor": "left"}
+    return {**place, "text": _short(row["label"]), "hovertext": row["label"].strip()}
+
+
+def _beside(row: dict[str, Any], length_ms: float, longest_ms: float, unit_ms: int) -> dict[str, Any]:
+    """Return where a bar's text stands: right of the bar, or left of it where the right has no room."""
+    end_ms = row["offset_ms"] + (row["duration_ms"] or 0.0)
+    if end_ms / longest_ms > 0.72:
+        return {"x": row["offset_ms"] / unit_ms, "xanchor": "right", "xshift": -5, "text": _bar_text(row)}
+    return {"x": (row["offset_ms"] + length_ms) / unit_ms, "xanchor": "left", "xshift": 5, "text": _bar_text(row)}
+
+
+def _table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    return pl.DataFrame(
         {
             "Span": [row["label"].strip() for row in rows],
             "Start": [words.duration(row["offset_ms"]) for row in rows],
@@ -94,7 +86,6 @@ def span_waterfall(spans: pl.DataFrame, ink: Ink, *, selected: str | None = None
             "Note": [row["note"] or "" for row in rows],
         }
     )
-    return Chart(figure, alt, table)
 
 
 def _bar_text(row: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The attribute names that mean one canonical column, best first. Data only; `telemetry.md` A2 is the source.
+"""The attribute names that mean one canonical column, best first. Data only, read from conventions and emitters.
 
 A name may carry the reading of its unit: `seconds`, `milliseconds`, `duration`, `micros`; without one the column's own
 type decides.
