@@ -9,12 +9,12 @@ from tokenpnl_ingest.home import Home, Running, running_collector
 
 
 class CollectorProcess:
-    """`python -m tokenpnl_ingest` on free ports; `log` is what it wrote."""
+    """A collector's module on free ports, by default the bare one; `log` is what it wrote."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, module: str = "tokenpnl_ingest") -> None:
         self.home = home
         self.log_file = home.path.with_suffix(".log")
-        command = [sys.executable, "-m", "tokenpnl_ingest", "--home", str(home.path)]
+        command = [sys.executable, "-m", module, "--home", str(home.path)]
         command += ["--grpc-port", "0", "--http-port", "0"]
         with self.log_file.open("ab") as sink:
             self.process = subprocess.Popen(command, stdout=sink, stderr=sink)

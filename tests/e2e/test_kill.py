@@ -15,10 +15,12 @@ import pytest
 from tests.e2e.collector_process import CollectorProcess
 from tests.ingest.telemetry import PROTOBUF, request, span_keys
 
+from tokenpnl_dashboard.book import open_book
 from tokenpnl_ingest.collector import Collector
 from tokenpnl_ingest.home import Home, Running
 
 KILLS = 20
+WITH_BOOKKEEPER = "tokenpnl_dashboard.collect"
 CLIENTS = 3
 Key = tuple[str, str]
 
@@ -99,7 +101,7 @@ def test_kill_9_under_load_loses_no_acknowledged_span_and_stores_none_twice(home
     clients, dice = Clients(), random.Random(4)
     with clients.sending():
         for _ in range(KILLS):
-            collector = CollectorProcess(home)
+            collector = CollectorProcess(home, WITH_BOOKKEEPER)
             clients.running = collector.wait_until_served()
             time.sleep(dice.uniform(0.05, 0.9))
             clients.running = None
@@ -110,6 +112,10 @@ def test_kill_9_under_load_loses_no_acknowledged_span_and_stores_none_twice(home
     assert set(found) - clients.sent == set()
     assert [key for key, times in found.items() if times > 1] == []
     assert faults == []
+    # The bookkeeper was killed as often, between any two of its steps: each call is in the books once.
+    with open_book(home) as book:
+        booked = book.query("table", name="attempts", columns=["trace_id", "span_id"])
+    assert Counter(booked.iter_rows()) == found
 
 
 def test_sigterm_under_load_finishes_what_was_taken_and_ends_with_0(home: Home):
