@@ -41,11 +41,8 @@ def charge(attempts: pl.DataFrame, fees: pl.DataFrame, card: RateCard) -> pl.Dat
         `UsageKind`, then fees. `cost_usd` is NULL where no price is known (`cost_source` unpriced) or where the cost is
         GPU time (gpu); 0 for an attempt that was certainly not billed.
     """
-    return pl.concat([token_lines(attempts, card), _fee_lines(fees)], how="diagonal").select(
-        name
-        for name in LINE_ITEMS.names
-        if name in attempts.columns or name not in (*_CATEGORY_COLUMNS, "primary_cost_usd")
-    )
+    lines = pl.concat([token_lines(attempts, card), _fee_lines(fees)], how="diagonal")
+    return lines.select(name for name in LINE_ITEMS.names if name in lines.columns)
 
 
 def token_lines(attempts: pl.DataFrame, card: RateCard) -> pl.DataFrame:
@@ -77,6 +74,7 @@ def token_lines(attempts: pl.DataFrame, card: RateCard) -> pl.DataFrame:
         pl.concat_str("attempt_id", pl.lit("/"), "usage_kind").alias("line_id"),
         pl.lit(USAGE_CHARGE).alias("charge_category"),
         pl.col("cost_usd").alias("list_cost_usd"),
+        pl.col("cost_usd").alias("contracted_cost_usd"),
         pl.col("usd_per_million").alias("list_unit_usd_per_million"),
         _cost_source().alias("cost_source"),
         pl.lit(card.version).alias("price_version"),
@@ -203,6 +201,7 @@ def _fee_lines(fees: pl.DataFrame) -> pl.DataFrame:
         pl.lit(FEE_KIND).alias("usage_kind"),
         pl.lit(1, pl.Int64).alias("quantity"),
         pl.col("fee_usd").alias("list_cost_usd"),
+        pl.col("fee_usd").alias("contracted_cost_usd"),
         pl.col("fee_usd").alias("cost_usd"),
         pl.col("fee_usd").alias("uncached_cost_usd"),
         pl.lit(CostSource.REPORTED.value).alias("cost_source"),

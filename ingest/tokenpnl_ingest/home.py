@@ -15,6 +15,8 @@ import platformdirs
 from tokenpnl.errors import ConfigurationError, StoreHeldError
 
 HOME_VARIABLE = "TOKENPNL_HOME"
+CONFIG_VARIABLE = "TOKENPNL_CONFIG"
+CONTROL_VARIABLE = "TOKENPNL_CONTROL"
 LOOPBACK = "127.0.0.1"
 GRPC_PORT, HTTP_PORT = 4317, 4318  # as OTLP has them
 _PRIVATE = 0o077
@@ -64,6 +66,21 @@ class Home:
     def database(self) -> Path:
         """The DuckDB file: an index over the journal, rebuildable."""
         return self.path / "tokenpnl.duckdb"
+
+    @property
+    def config(self) -> Path:
+        """The folder of the YAML files that finance edits: $TOKENPNL_CONFIG, else `config` in the home."""
+        return Path(os.environ.get(CONFIG_VARIABLE) or self.path / "config").expanduser()
+
+    @property
+    def control_url(self) -> str:
+        """The database of versions, closes and sign-offs: $TOKENPNL_CONTROL, else SQLite in the home."""
+        return os.environ.get(CONTROL_VARIABLE) or f"sqlite:///{self.path / 'control.sqlite'}"
+
+    @property
+    def closed(self) -> Path:
+        """The folder of closed months, a folder each; never changed after the close."""
+        return self.path / "closed"
 
     @property
     def collector_file(self) -> Path:

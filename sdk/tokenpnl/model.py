@@ -27,6 +27,36 @@ class UsageKind(StrEnum):
         return f"{self.value}_tokens"
 
 
+class ChargeKind(StrEnum):
+    """Kinds of line items that are not priced by tokens."""
+
+    FEE = "fee"  # a cost that a span reports
+    REQUEST = "request"  # a price per request, beside the tokens
+    WEB_SEARCH = "web_search"  # a price per search that the provider ran
+    GPU_TIME = "gpu_time"  # microseconds of a replica
+    COMMITMENT = "commitment"  # reserved throughput, by the hour
+    TRUE_UP = "true_up"  # volume tiers and rebates, at close
+
+
+class PriceSource(StrEnum):
+    """Which list gave a price, in the order of precedence."""
+
+    CONTRACT = "contract"
+    OVERRIDE = "override"
+    GENAI_PRICES = "genai-prices"
+    LITELLM = "litellm"
+
+
+class PriceReason(StrEnum):
+    """Why a contracted price is not the list price."""
+
+    FIXED = "fixed"
+    DISCOUNT = "discount"
+    MULTIPLIER = "multiplier"
+    FREE_TIER = "free_tier"
+    COMMITMENT = "commitment"
+
+
 INPUT_KINDS = tuple(kind for kind in UsageKind if kind.value.startswith("input_"))
 OUTPUT_KINDS = tuple(kind for kind in UsageKind if kind.value.startswith("output_"))
 

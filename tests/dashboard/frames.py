@@ -70,12 +70,23 @@ class FrameBook:
             pl.col("quantity").sum(),
             *(
                 pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
-                for name in ("list_cost_usd", "cost_usd", "uncached_cost_usd", "primary_cost_usd")
+                for name in (
+                    "list_cost_usd",
+                    "contracted_cost_usd",
+                    "cost_usd",
+                    "uncached_cost_usd",
+                    "primary_cost_usd",
+                    "standard_cost_usd",
+                )
             ),
             pl.col("quantity").filter(pl.col("cost_usd").is_null()).sum().alias("unpriced_quantity"),
             pl.len().cast(pl.Int64).alias("n_lines"),
             (pl.col("cost_source") == "unpriced").sum().cast(pl.Int64).alias("n_unpriced_lines"),
             pl.col("cost_usd").filter(pl.col("primary_cost_usd").is_not_null()).sum().alias("fallback_cost_usd"),
+            pl.col("contracted_cost_usd")
+            .filter(pl.col("standard_cost_usd").is_not_null())
+            .sum()
+            .alias("tiered_cost_usd"),
         ]
         return lines.group_by(by).agg(sums).sort(by, nulls_last=True) if by else lines.select(sums)
 

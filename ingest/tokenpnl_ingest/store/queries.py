@@ -17,6 +17,7 @@ TIME_OF = {
     "spans": "started_at",
     "outcomes": "effective_at",
     "evaluations": "evaluated_at",
+    "metrics": "measured_at",
     "quarantine": "received_at",
     "batches": "received_at",
     "attempts": "started_at",
@@ -27,7 +28,14 @@ TIME_OF = {
     "line_items": "started_at",
 }
 _GRAINS = ("hour", "day", "week", "month", "quarter", "year")
-_SUMMED = ("list_cost_usd", "cost_usd", "uncached_cost_usd", "primary_cost_usd")
+_SUMMED = (
+    "list_cost_usd",
+    "contracted_cost_usd",
+    "cost_usd",
+    "uncached_cost_usd",
+    "primary_cost_usd",
+    "standard_cost_usd",
+)
 
 
 def table(  # noqa: PLR0913 - each one narrows the question
@@ -78,19 +86,22 @@ def line_item_sums(
 ) -> sa.Select[Any]:
     """Sum line items by columns or grains (hour, day, week, month, quarter, year, in UTC), sorted by them.
 
-    Gives the dimensions, `quantity`, `list_cost_usd`, `cost_usd`, `uncached_cost_usd`, `primary_cost_usd` (each the sum
-    of the known ones, NULL when none is known), `fallback_cost_usd` (cost of the lines that know a primary's price),
-    `n_lines`, `n_unpriced_lines`, `unpriced_quantity`.
+    Gives the dimensions, `quantity`, `list_cost_usd`, `contracted_cost_usd`, `cost_usd`, `uncached_cost_usd`,
+    `primary_cost_usd`, `standard_cost_usd` (each the sum of the known ones, NULL when none is known),
+    `fallback_cost_usd` and `tiered_cost_usd` (contracted cost of the lines that know a primary's, a standard tier's
+    price), `n_lines`, `n_unpriced_lines`, `unpriced_quantity`.
     """
     source = _table("line_items")
     dimensions = [_dimension(source, name) for name in by]
     unpriced = source.c.cost_source == CostSource.UNPRICED.value
     unpriced_quantity = sa.func.sum(source.c.quantity).filter(unpriced)
     fallback_cost = sa.func.sum(source.c.cost_usd).filter(source.c.primary_cost_usd.is_not(None))
+    tiered_cost = sa.func.sum(source.c.contracted_cost_usd).filter(source.c.standard_cost_usd.is_not(None))
     sums = [
         sa.cast(sa.func.sum(source.c.quantity), sa.BigInteger).label("quantity"),
         *(sa.func.sum(source.c[name]).label(name) for name in _SUMMED),
         fallback_cost.label("fallback_cost_usd"),
+        tiered_cost.label("tiered_cost_usd"),
         sa.func.count().label("n_lines"),
         sa.func.count().filter(unpriced).label("n_unpriced_lines"),
         sa.cast(sa.func.coalesce(unpriced_quantity, 0), sa.BigInteger).label("unpriced_quantity"),
