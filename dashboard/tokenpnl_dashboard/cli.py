@@ -23,6 +23,7 @@ VERBS = {
     "report": "Print the P&L, usage, unit cost or the whole summary.",
     "price": "Price one usage, or JSON lines of usages.",
     "outcome": "Report the outcome of a run.",
+    "config": "Check and describe the rule files that finance edits.",
     "doctor": "Check the environment, the store and the data, and say what to do.",
 }
 

@@ -1,0 +1,7 @@
+"""Every rule file that the product reads, in the order in which one meets them."""
+
+from typing import Any
+
+from tokenpnl_analytics.rules.reading import RuleFile
+
+RULE_FILES: tuple[RuleFile[Any], ...] = ()
