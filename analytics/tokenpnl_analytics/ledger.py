@@ -4,13 +4,18 @@ The one module of analytics that knows the store. A round takes every batch that
 traces that new spans and outcomes put out of date, widens them to whole connected components (traces that share an
 answer, a run, a call or a session), rebuilds the derived rows of those traces and replaces them in one transaction,
 together with the mark that says how far the books go. Killed at any moment, the next start goes on from the mark.
+
+How to book, and which spans of time to book again, is told by `Instructions`: which prices are in force when, which
+rules give an outcome. They change while the bookkeeper runs; what is booked already changes by a request only.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 import polars as pl
 import pyarrow as pa
@@ -31,6 +36,54 @@ _READ = Table(SPANS.name, SPANS.grain, tuple(column for column in SPANS.columns 
 _TRACES_A_ROUND = 1_500
 _PAUSE_S = 0.2
 _TROUBLE_S = 2.0
+_LOOK_S = 2.0  # how often to look for a request to book again
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How to book: the prices in force at every moment."""
+
+    card: RateCard
+
+
+@dataclass(frozen=True)
+class Rebook:
+    """A request to book again what started in [since, until); None is open on that side."""
+
+    number: int
+    since: datetime | None
+    until: datetime | None
+
+
+class Instructions(Protocol):
+    """What the bookkeeper is told from outside."""
+
+    def policy(self) -> Policy:
+        """Return how to book now; asked for before each round, so it should be quick when nothing changed."""
+
+    def rebooks(self) -> Sequence[Rebook]:
+        """Return the requests that are not done yet, oldest first."""
+
+    def finish(self, rebook: Rebook) -> None:
+        """Note that a request is done."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Instructions that never change: one policy, nothing to book again."""
+
+    standing: Policy
+
+    def policy(self) -> Policy:
+        """Return the policy."""
+        return self.standing
+
+    def rebooks(self) -> Sequence[Rebook]:
+        """Return nothing."""
+        return ()
+
+    def finish(self, rebook: Rebook) -> None:
+        """Do nothing."""
 
 
 class Bookkeeper:
@@ -38,12 +91,12 @@ class Bookkeeper:
 
     Args:
         store: whose loader is somebody else's; this writes derived tables only.
-        card: gives the dated prices; asked for only when there is something to book.
+        instructions: say how to book; the policy is asked for only when there is something to book.
     """
 
-    def __init__(self, store: Store, card: Callable[[], RateCard]) -> None:
+    def __init__(self, store: Store, instructions: Instructions) -> None:
         self._store = store
-        self._card = card
+        self._instructions = instructions
         self._wake = threading.Event()
         self._closing = False
         # Traces booked since the mark. None until a first catch-up is through: an earlier process may have booked any.
@@ -68,20 +121,34 @@ class Bookkeeper:
             self._thread.join()
 
     def catch_up(self) -> int:
-        """Book everything that is loaded, and return how many traces were booked."""
+        """Book everything that is loaded, then what is to be booked again; return how many traces were booked."""
+        return self._catch_up_with_facts() + self._book_again()
+
+    def _catch_up_with_facts(self) -> int:
         booked = 0
         while (upto := self._store.loaded_batch_no) > (mark := self._mark()):
             touched = self._store.query("touched_traces", after=mark)["trace_id"].to_pylist()
-            rounds = [touched[at : at + _TRACES_A_ROUND] for at in range(0, len(touched), _TRACES_A_ROUND)] or [[]]
+            rounds = _rounds(touched) or [[]]
             for traces in rounds:
                 self._book_around_faults(traces, mark, upto if traces is rounds[-1] else None)
             self._ahead = set()
             booked += len(touched)
         return booked
 
+    def _book_again(self) -> int:
+        booked = 0
+        for rebook in self._instructions.rebooks():
+            found = self._store.query("traces_between", since=rebook.since, until=rebook.until)
+            traces = found["trace_id"].to_pylist()
+            for some in _rounds(traces):
+                self._book_around_faults(some, self._mark(), None)
+            self._instructions.finish(rebook)
+            booked += len(traces)
+        return booked
+
     def _run(self) -> None:
         while not self._closing:
-            self._wake.wait()
+            self._wake.wait(_LOOK_S)
             self._wake.clear()
             began = time.monotonic()
             try:
@@ -100,9 +167,9 @@ class Bookkeeper:
 
     def _book_around_faults(self, touched: Sequence[str], mark: int, upto: int | None) -> None:
         """Book the touched traces; one that cannot be booked keeps its old rows and does not stop the others."""
-        card = self._card()
+        policy = self._instructions.policy()
         try:
-            self._book(touched, card, mark, upto)
+            self._book(touched, policy, mark, upto)
         except StoreError:
             raise
         except Exception:
@@ -116,10 +183,10 @@ class Bookkeeper:
             self._book_around_faults(touched[:half], mark, None)
             self._book_around_faults(touched[half:], mark, upto)
 
-    def _book(self, touched: Collection[str], card: RateCard, mark: int, upto: int | None) -> None:
+    def _book(self, touched: Collection[str], policy: Policy, mark: int, upto: int | None) -> None:
         """Rebuild the components of the touched traces; `upto` moves the mark, None leaves it."""
         spans, links = self._component(touched)
-        books = keep_books(spans, self._outcomes(spans), card)
+        books = keep_books(spans, self._outcomes(spans), policy.card)
         tables = {**_derived(books), LINKS.name: links}
         if upto is not None:
             told = pl.DataFrame({"batch_no": [upto], "booked_at": [datetime.now(UTC)]})
@@ -163,6 +230,10 @@ class Bookkeeper:
     def _frame(self, question: str, table: Table, **params: object) -> pl.DataFrame:
         answer: pa.Table = self._store.query(question, **params)
         return conform(pl.DataFrame(answer), table)
+
+
+def _rounds(traces: Sequence[str]) -> list[Sequence[str]]:
+    return [traces[at : at + _TRACES_A_ROUND] for at in range(0, len(traces), _TRACES_A_ROUND)]
 
 
 def _connected(links: pl.DataFrame, known: Collection[str]) -> set[str]:

@@ -127,7 +127,7 @@ def open_book(home: Home) -> Iterator[Book]:
         yield ServedBook(home)
         return
     # Prices and Polars are needed by who opens a store, not by the pages that ask a collector.
-    from tokenpnl_analytics.ledger import Bookkeeper
+    from tokenpnl_analytics.ledger import Bookkeeper, Policy, Standing
     from tokenpnl_analytics.ratecard import default_rate_card
 
     with Collector(home) as collector:
@@ -135,7 +135,7 @@ def open_book(home: Home) -> Iterator[Book]:
             raise StoreError(
                 f"the journal of {home.path} was not loaded within {_PATIENCE_S} s; `tokenpnl doctor` says more"
             )
-        Bookkeeper(collector.store, default_rate_card).catch_up()
+        Bookkeeper(collector.store, Standing(Policy(default_rate_card()))).catch_up()
         yield StoredBook(collector.store)
 
 

@@ -17,10 +17,10 @@ from tokenpnl_ingest.store import Store
 @contextmanager
 def bookkeeping(store: Store) -> Iterator[OnLoaded]:
     """Keep the books of the store as long as the block runs, and finish them at its end."""
-    from tokenpnl_analytics.ledger import Bookkeeper
+    from tokenpnl_analytics.ledger import Bookkeeper, Policy, Standing
     from tokenpnl_analytics.ratecard import default_rate_card
 
-    keeper = Bookkeeper(store, default_rate_card).start()
+    keeper = Bookkeeper(store, Standing(Policy(default_rate_card()))).start()
     try:
         yield keeper.wake
     finally:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenpnl.tables import DERIVED
-from tokenpnl_analytics.ledger import Bookkeeper
+from tokenpnl_analytics.ledger import Bookkeeper, Policy, Rebook, Standing
 from tokenpnl_analytics.ratecard import default_rate_card
 from tokenpnl_ingest.collector import Collector
 from tokenpnl_ingest.home import Home
@@ -77,7 +78,7 @@ class Desk:
 
     def __init__(self, collector: Collector) -> None:
         self.collector = collector
-        self.keeper = Bookkeeper(collector.store, default_rate_card)
+        self.keeper = Bookkeeper(collector.store, Standing(Policy(default_rate_card())))
 
     def take(self, spans: Sequence[Span]) -> None:
         self._take(Signal.TRACES, traces(spans))
@@ -163,12 +164,46 @@ class HoledKeys(dict[tuple[str, str, str], int]):
 
 def test_a_trace_that_cannot_be_booked_does_not_stop_the_others(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     card = default_rate_card()
-    desk.keeper = Bookkeeper(desk.collector.store, lambda: replace(card, keys=HoledKeys(card.keys)))
+    desk.keeper = Bookkeeper(desk.collector.store, Standing(Policy(replace(card, keys=HoledKeys(card.keys)))))
     spans = [one for trace in range(1, 6) for one in (run(trace, f"run-{trace}"), call(trace, 1, parent=0))]
     desk.take([*spans, run(6, "run-6"), call(6, 1, parent=0, **{"gen_ai.request.model": "gpt-4.1"})])
     assert sorted(desk.table("runs")["run_id"]) == [f"run-{trace}" for trace in range(1, 6)]
     assert f"{6:032x}" in caplog.text
     assert desk.keeper.catch_up() == 0
+
+
+class Requested:
+    """Instructions whose policy changes, with requests to book again."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.now = policy
+        self.open: list[Rebook] = []
+
+    def policy(self) -> Policy:
+        return self.now
+
+    def rebooks(self) -> Sequence[Rebook]:
+        return list(self.open)
+
+    def finish(self, rebook: Rebook) -> None:
+        self.open.remove(rebook)
+
+
+def test_a_new_policy_changes_what_is_booked_only_on_request_and_only_in_its_span(desk: Desk) -> None:
+    card = default_rate_card()
+    told = Requested(Policy(card))
+    desk.keeper = Bookkeeper(desk.collector.store, told)
+    desk.take([run(1, "r1"), call(1, 1, parent=0)])
+    told.now = Policy(replace(card, rates=card.rates.with_columns(pl.col("usd_per_million") * 2)))
+    assert desk.keeper.catch_up() == 0
+    begun = datetime.fromtimestamp(START_NS / 1e9, UTC)
+    told.open = [Rebook(1, begun + timedelta(days=1), None)]
+    assert desk.keeper.catch_up() == 0
+    assert desk.table("runs")["cost_usd"].to_list() == [Decimal("0.00021075")]
+    told.open = [Rebook(2, begun - timedelta(days=1), begun + timedelta(days=1))]
+    assert desk.keeper.catch_up() == 1
+    assert desk.table("runs")["cost_usd"].to_list() == [Decimal("0.00042150")]
+    assert told.open == []
 
 
 def test_a_keeper_on_its_own_thread_follows_what_is_loaded(desk: Desk) -> None:

@@ -44,7 +44,7 @@ def check(home: Path | None, form: str) -> int:
             rows.append((file.name, "broken", str(error)))
     frame = pl.DataFrame(rows, schema=["file", "state", "detail"], orient="row")
     print_frame(frame, form, title=f"rule files in {found.folder}", names=3)
-    return CHECK_FAILED if (frame["state"] == "broken").any() else OK
+    return CHECK_FAILED if any(state == "broken" for _, state, _ in rows) else OK
 
 
 @command.command("schema")

@@ -159,6 +159,14 @@ def touched_traces(after: int) -> sa.Select[Any]:
     return sa.select(touched.c.trace_id).where(touched.c.trace_id.is_not(None)).order_by(touched.c.trace_id)
 
 
+def traces_between(since: When = None, until: When = None) -> sa.Select[Any]:
+    """Select the traces with an attempt, a fee or a run that started in [since, until), as `trace_id`, sorted."""
+    sources = (_table("attempts"), _table("fees"), _table("runs"))
+    parts = [sa.select(source.c.trace_id).where(*_conditions(source, since, until, None)) for source in sources]
+    found = sa.union(*parts).subquery()
+    return sa.select(found.c.trace_id).order_by(found.c.trace_id)
+
+
 def links_of_keys(keys: Sequence[str]) -> sa.Select[Any]:
     """Select the links that carry one of the keys, sorted."""
     links = _table("links")
@@ -183,6 +191,7 @@ QUESTIONS: dict[str, Callable[..., sa.Select[Any]]] = {
     "spans_of_traces": spans_of_traces,
     "spans_of_run": spans_of_run,
     "touched_traces": touched_traces,
+    "traces_between": traces_between,
     "links_of_keys": links_of_keys,
     "outcomes_of": outcomes_of,
 }
