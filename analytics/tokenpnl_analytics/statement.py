@@ -8,16 +8,26 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from tokenpnl.model import WITHOUT_DIRECT_RESULT, CostCategory, CostSource, OutcomeStatus, ServedReason
+from tokenpnl.model import WITHOUT_DIRECT_RESULT, ChargeKind, CostCategory, CostSource, OutcomeStatus, ServedReason
 from tokenpnl_analytics.frames import MONEY, known_sum
 from tokenpnl_analytics.units import RUN_DIMENSIONS, unit_costs
 
 VALUE_COVERAGE_FLOOR = 0.95
 GRAINS = {"hour": "1h", "day": "1d", "week": "1w", "month": "1mo"}
-MEASURES = ("quantity", "list_cost_usd", "cost_usd", "uncached_cost_usd", "primary_cost_usd")
+MEASURES = (
+    "quantity",
+    "list_cost_usd",
+    "contracted_cost_usd",
+    "cost_usd",
+    "uncached_cost_usd",
+    "primary_cost_usd",
+    "standard_cost_usd",
+)
 
 _ZERO = pl.lit(0, MONEY)
 _COST = pl.col("cost_usd")
+_CONTRACTED = pl.col("contracted_cost_usd")
+_RESERVED = pl.col("usage_kind") == ChargeKind.COMMITMENT.value
 _ALL = pl.lit(value=True)
 _LOST = [category.value for category in WITHOUT_DIRECT_RESULT]
 
@@ -51,7 +61,8 @@ def line_item_sums(line_items: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataF
 
     Returns:
         `by`, `usage_kind, cost_category, served_reason`, the sums of `MEASURES` (`fallback_cost_usd`: cost of the lines
-        that know a primary's price), `n_lines`, `n_unpriced_lines`; sorted.
+        that know a primary's price; `tiered_cost_usd`: contracted cost of those that know the standard tier's),
+        `n_lines`, `n_unpriced_lines`; sorted.
     """
     if "n_lines" in line_items.columns:
         return line_items
@@ -61,6 +72,7 @@ def line_item_sums(line_items: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataF
         .agg(
             *(known_sum(pl.col(name)) for name in MEASURES),
             _COST.filter(pl.col("primary_cost_usd").is_not_null()).sum().alias("fallback_cost_usd"),
+            _CONTRACTED.filter(pl.col("standard_cost_usd").is_not_null()).sum().alias("tiered_cost_usd"),
             pl.len().cast(pl.Int64).alias("n_lines"),
             (pl.col("cost_source") == CostSource.UNPRICED.value).sum().cast(pl.Int64).alias("n_unpriced_lines"),
         )
@@ -78,9 +90,10 @@ def statement(lines: pl.DataFrame, by: Sequence[str] = (), *, runs: pl.DataFrame
             dimension is one of a run.
 
     Returns:
-        The dimensions, then the ladder `list_usd - discount_usd = contracted_usd`, `effective_usd`; `<category>_usd`
-        for every cost category, which sum to `effective_usd`; `without_result_usd`; the memo columns of `memo_lines`;
-        `n_lines`, `priced_share`. With runs also `n_runs, successes, value_usd, value_coverage, contribution_usd` (NULL
+        The dimensions, then the ladder: `list_usd - discount_usd = contracted_usd`, and `contracted_usd - covered_usd
+        (usage that a commitment paid for) + commitment_usd (its amortised fee, used and idle) = effective_usd`;
+        `<category>_usd` for every cost category, which sum to `effective_usd`; `without_result_usd`; the memo columns
+        of `memo_lines`; `n_lines`, `priced_share`. With runs also `n_runs, successes, value_usd, value_coverage, contribution_usd` (NULL
         below 95% coverage), `usd_per_success` (settled) and `outcome_coverage`. Money is NULL where there are lines
         that lack a price and none that has one; else it is the sum over those that have one.
     """
@@ -128,10 +141,13 @@ def _known(amounts: pl.Expr, where: pl.Expr = _ALL) -> pl.Expr:
 
 
 def _ladder() -> list[pl.Expr]:
-    # Until contracts and commitments exist, contracted and effective cost are the cost of the line.
+    # A commitment's own lines are its fee; it has no list price beside the usage that it covers.
+    priced = ~_RESERVED
     return [
-        _known(pl.col("list_cost_usd")).alias("list_usd"),
-        _known(_COST).alias("contracted_usd"),
+        _known(pl.col("list_cost_usd"), priced).alias("list_usd"),
+        _known(_CONTRACTED, priced).alias("contracted_usd"),
+        _known(_CONTRACTED - _COST, priced).alias("covered_usd"),
+        _known(_COST, _RESERVED).alias("commitment_usd"),
         _known(_COST).alias("effective_usd"),
     ]
 

@@ -31,8 +31,8 @@ def waterfall(ladder: pl.DataFrame, ink: Ink) -> Chart:
     """Return the way from list cost down to productive cost, one horizontal bar a step.
 
     Args:
-        ladder: in reading order: `line` (a cost category or `list`, `discount`, `effective`), `title`,
-            `total` (whether the bar stands on zero), `amount_usd` (Decimal, reductions positive),
+        ladder: in reading order: `line` (a cost category or a step above them), `title`,
+            `total` (whether the bar stands on zero), `amount_usd` (Decimal, reductions positive, additions negative),
             `share` (of effective cost, 0 to 1, null above it).
         ink: the theme's inks.
     """
@@ -215,6 +215,8 @@ def _ladder_label(row: dict[str, Any], largest: Decimal | None) -> str:
 
 
 def _amount(row: dict[str, Any], largest: Decimal | None) -> str:
+    if not row["total"] and row["amount_usd"] < 0:
+        return f"+{words.usd(-row['amount_usd'], like=largest)}"
     show = words.usd if row["total"] else words.deduction
     return show(row["amount_usd"], like=largest)
 
@@ -248,6 +250,6 @@ def in_order(categories: Iterable[str]) -> list[str]:
 
 
 def _bar_colour(line: str | None) -> str:
-    if line in ("list", "effective"):
+    if line in ("list", "contracted", "effective"):
         return theme.TOTAL
-    return theme.SAVING if line == "discount" else theme.colour(line)
+    return theme.SAVING if line in ("discount", "covered") else theme.colour(line)

@@ -10,13 +10,18 @@ from tokenpnl_analytics.units import PRICED_SHARE_FLOOR
 from tokenpnl_dashboard import words
 
 OTHERS = "(others)"
-LADDER = ("list", "discount", "effective")
+LADDER = ("list", "discount", "contracted", "covered", "commitment", "effective")
 TITLE = {
     "list": "List cost",
     "discount": "Negotiated discount",
-    "effective": "Effective cost",
     "contracted": "Contracted cost",
+    "covered": "Paid by commitments",
+    "commitment": "Commitments, amortised",
+    "effective": "Effective cost",
 }
+_TOTALS = ("list", "contracted", "effective")
+# Without commitments contracted and effective cost are one, and one bar says it.
+_OF_COMMITMENTS = ("contracted", "covered", "commitment")
 # Down the ladder the largest doubts come first and what gave a result is left at the end.
 DOWN = tuple(c for c in CostCategory if c not in (CostCategory.PRODUCTIVE, CostCategory.FALLBACK))
 
@@ -28,19 +33,23 @@ def ladder(row: pl.DataFrame) -> pl.DataFrame:
         row: one row of `statement`.
 
     Returns:
-        `line, title, total, amount_usd, share` (of effective cost; null above it). Categories without
-        cost have no row, nor has what is unknown.
+        `line, title, total, amount_usd` (what is taken off; an addition is negative), `share` (of effective cost; null
+        above it). Categories without cost have no row, nor has what is unknown.
     """
-    steps = [(name, TITLE[name], name != "discount") for name in LADDER]
+    steps = [(name, TITLE[name], name in _TOTALS) for name in LADDER]
     steps += [(category.value, words.category(category), False) for category in (*DOWN, CostCategory.FALLBACK)]
     steps.append((CostCategory.PRODUCTIVE.value, words.category(CostCategory.PRODUCTIVE), True))
-    amounts = row.select(pl.col(f"{line}_usd").first().alias(line) for line, _, _ in steps).row(0)
+    added = pl.col("commitment_usd").neg()
+    amounts = row.with_columns(added).select(pl.col(f"{line}_usd").first().alias(line) for line, _, _ in steps).row(0)
+    reserved = any(amounts[LADDER.index(name)] for name in ("covered", "commitment"))
+    kept = LADDER if reserved else tuple(name for name in LADDER if name not in _OF_COMMITMENTS)
     return (
         pl.DataFrame(steps, schema={"line": pl.String, "title": pl.String, "total": pl.Boolean}, orient="row")
         .with_columns(pl.Series("amount_usd", amounts, dtype=pl.Decimal(38, 12)))
         .filter(pl.col("amount_usd").is_not_null())
-        .filter(pl.col("line").is_in(LADDER) | pl.col("total") | (pl.col("amount_usd") != 0))
-        .with_columns(share=pl.when(~pl.col("line").is_in(["list", "discount"])).then(_share_of_effective()))
+        .filter(pl.col("line").is_in(kept) | ~pl.col("line").is_in(LADDER))
+        .filter(pl.col("line").is_in(["list", "discount"]) | pl.col("total") | (pl.col("amount_usd") != 0))
+        .with_columns(share=pl.when(~pl.col("line").is_in(LADDER[:-1])).then(_share_of_effective()))
     )
 
 

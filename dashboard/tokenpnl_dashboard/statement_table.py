@@ -19,6 +19,8 @@ LADDER = (
     ("list_usd", "List cost"),
     ("discount_usd", "Negotiated discount"),
     ("contracted_usd", "Contracted cost"),
+    ("covered_usd", "Paid by commitments"),
+    ("commitment_usd", "Commitments, amortised"),
     ("effective_usd", "Effective cost"),
 )
 RESULT = (CostCategory.PRODUCTIVE, CostCategory.FALLBACK)
@@ -40,7 +42,7 @@ MEMO = (
     ("fallback_premium_usd", "Memo: premium of fallbacks"),
 )
 CATEGORIES_OF = {"without_result_usd": [category.value for category in LOST]}
-DEDUCTED = ("discount_usd",)
+DEDUCTED = ("discount_usd", "covered_usd")
 UNIT_PRICES = ("usd_per_success",)
 SHARES = ("outcome_coverage", "priced_share")
 COUNTS = ("n_runs", "successes")
@@ -71,7 +73,7 @@ def lines_of(found: pl.DataFrame) -> list[tuple[str, str]]:
     lines.append(("without_result_usd", INDENT + "Without direct result"))
     lines.extend((f"{category.value}_usd", 2 * INDENT + words.category(category)) for category in LOST)
     lines.extend((*UNIT, *MEMO))
-    always = {name for name, _ in LADDER} | {"without_result_usd"}
+    always = {"list_usd", "discount_usd", "contracted_usd", "effective_usd", "without_result_usd"}
     return [(name, title) for name, title in lines if name in always or _says(found, name)]
 
 

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenpnl.model import CostCategory
+from tokenpnl.tables import LINE_ITEMS
 from tokenpnl_analytics.classify import classify
+from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.memos import primary_costs
 from tokenpnl_analytics.prices import charge
 from tokenpnl_analytics.statement import cost_by_category, in_periods, line_item_sums, memo_lines, statement
@@ -21,7 +23,7 @@ def books(rows, card):
     def keep(attempts, runs, fees=()):
         attempts, runs = rows.attempts(*attempts), rows.runs(*runs)
         lines = charge(classify(attempts, runs), classify(rows.fees(*fees), runs), card)
-        return primary_costs(lines, attempts, card)
+        return conform(primary_costs(lines, attempts, card), LINE_ITEMS)
 
     return keep
 
@@ -30,6 +32,23 @@ def test_the_ladder_goes_from_list_to_effective_cost(books):
     lines = books([OUT, OUT | {"billed": False}], [{"outcome": "success"}], [{"fee_usd": Decimal("0.5")}])
     row = statement(lines).row(0, named=True)
     assert (row["list_usd"], row["discount_usd"], row["effective_usd"]) == (Decimal("1.5"), 0, Decimal("1.5"))
+
+
+def test_a_commitment_takes_the_place_of_the_usage_that_it_covers(books):
+    lines = books([OUT, OUT], [{"outcome": "success"}])
+    covered = pl.col("line_id") == lines["line_id"][0]
+    lines = lines.with_columns(
+        pl.when(covered).then(Decimal(0)).otherwise("cost_usd").alias("cost_usd").cast(pl.Decimal(38, 12)),
+        pl.when(covered).then(Decimal("0.8")).otherwise("contracted_cost_usd").alias("contracted_cost_usd"),
+    )
+    fee = {"usage_kind": "commitment", "list_cost_usd": None, "contracted_cost_usd": None}
+    used, idle = ({**fee, "cost_usd": Decimal(usd), "cost_category": why} for usd, why in
+                  (("0.7", "productive"), ("0.2", "idle_capacity")))  # fmt: skip
+    amortised = [{**lines.row(0, named=True), **line} for line in (used, idle)]
+    row = statement(pl.concat([lines, pl.DataFrame(amortised, schema=lines.schema)])).row(0, named=True)
+    ladder = [row[f"{step}_usd"] for step in ("list", "discount", "contracted", "covered", "commitment", "effective")]
+    assert ladder == [Decimal(usd) for usd in ("2", "0.2", "1.8", "0.8", "0.9", "1.9")]
+    assert row["idle_capacity_usd"] == Decimal("0.2")
 
 
 def test_the_categories_of_a_statement_sum_to_its_effective_cost(books):
