@@ -90,6 +90,17 @@ class FrameBook:
         ]
         return lines.group_by(by).agg(sums).sort(by, nulls_last=True) if by else lines.select(sums)
 
+    def _call_sums(
+        self, by: Sequence[str] = (), *, since: datetime | None = None, until: datetime | None = None, where: Any = None
+    ) -> pl.DataFrame:
+        hour = pl.col("started_at").dt.truncate("1h").alias("hour")
+        attempts = _between(self.frames["attempts"], since, until, where).with_columns(hour)
+        counts = [
+            pl.len().cast(pl.Int64).alias("n_attempts"),
+            pl.col("superseded").not_().sum().cast(pl.Int64).alias("n_calls"),
+        ]
+        return attempts.group_by(by).agg(counts).sort(by, nulls_last=True) if by else attempts.select(counts)
+
     def _distinct(self, name: str, column: str, **narrow: Any) -> pl.DataFrame:
         return self._table(name, **narrow).select(pl.col(column).drop_nulls().unique().sort())
 

@@ -8,7 +8,8 @@ import pytest
 from tests.ingest.telemetry import PROTOBUF, TRACES, request
 
 from tokenpnl.errors import RefusedInputError, StoreError
-from tokenpnl.tables import LINE_ITEMS
+from tokenpnl.schema import Type
+from tokenpnl.tables import ATTEMPTS, LINE_ITEMS
 from tokenpnl_ingest.batch import Batch, batch_of
 from tokenpnl_ingest.home import Home
 from tokenpnl_ingest.otlp import Decoded, decode
@@ -142,6 +143,20 @@ def test_line_items_are_summed_exactly_and_unpriced_quantity_is_told_apart(store
     told = [(row["model"], row["cost_usd"], row["quantity"], row["unpriced_quantity"], row["n_lines"]) for row in sums]
     assert told == [("m", Decimal("0.666666666666"), 30, 10, 3), (None, Decimal(third), 10, 0, 1)]
     assert sums[0]["day"].isoformat() == "2026-11-24T00:00:00+00:00"
+
+
+def attempt(number: int, **changes: object) -> dict[str, object]:
+    plain = {Type.TEXT: "x", Type.INT: 1, Type.BOOL: False, Type.TIME: NOON}
+    row = {column.name: plain[column.type] for column in ATTEMPTS.columns if column.required}
+    return row | {"tenant": "default", "attempt_id": f"a{number}", "model": "m"} | changes
+
+
+def test_a_call_counts_once_at_the_model_that_ended_it(store: Store):
+    tried = [attempt(1, superseded=True), attempt(2, model="fallback"), attempt(3)]
+    store.replace_derived(["a"], {"attempts": arrow_table(ATTEMPTS, tried, 0, 0)})
+    sums = store.query("call_sums", by=["model", "hour"]).to_pylist()
+    assert [(row["model"], row["n_attempts"], row["n_calls"]) for row in sums] == [("fallback", 1, 1), ("m", 2, 1)]
+    assert store.query("call_sums", where={"model": ["m"]}).to_pylist() == [{"n_attempts": 2, "n_calls": 1}]
 
 
 def test_rows_are_found_by_time_value_and_null(store: Store):

@@ -113,6 +113,23 @@ def line_item_sums(
     return query.group_by(*labels).order_by(*(label.nulls_last() for label in labels))
 
 
+def call_sums(by: Sequence[str] = (), *, since: When = None, until: When = None, where: Where = None) -> sa.Select[Any]:
+    """Count attempts and calls by columns of attempts or grains as in `line_item_sums`, sorted by them.
+
+    Gives the dimensions, `n_attempts`, and `n_calls`: the attempts that no later attempt of their call superseded, so
+    that each call counts once, at the hour and model that ended it.
+    """
+    source = _table("attempts")
+    dimensions = [_dimension(source, name) for name in by]
+    ended = sa.func.count().filter(sa.not_(source.c.superseded))
+    query = sa.select(*dimensions, sa.func.count().label("n_attempts"), ended.label("n_calls"))
+    query = query.where(*_conditions(source, since, until, where))
+    if not by:
+        return query
+    labels: list[sa.ColumnClause[Any]] = [sa.literal_column(f'"{name}"') for name in by]
+    return query.group_by(*labels).order_by(*(label.nulls_last() for label in labels))
+
+
 def distinct(name: str, column: str, *, since: When = None, until: When = None, where: Where = None) -> sa.Select[Any]:
     """Select the distinct known values of a column, sorted."""
     source = _table(name)
@@ -187,6 +204,7 @@ QUESTIONS: dict[str, Callable[..., sa.Select[Any]]] = {
     "table": table,
     "count": count,
     "line_item_sums": line_item_sums,
+    "call_sums": call_sums,
     "distinct": distinct,
     "spans_of_traces": spans_of_traces,
     "spans_of_run": spans_of_run,
