@@ -1,11 +1,12 @@
 """Cost categories: a partition of the traced cost. One reason per attempt and fee; the first match wins."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from tokenpnl.model import AttemptStatus, CostCategory, OutcomeStatus, ServedReason
-from tokenpnl_analytics.frames import MONEY
+from tokenpnl.model import WITHOUT_DIRECT_RESULT, AttemptStatus, CostCategory, OutcomeStatus, ServedReason
+from tokenpnl_analytics.frames import MONEY, known_sum
 
 
 @dataclass(frozen=True)
@@ -102,23 +103,25 @@ _FEE_EVIDENCE = {
 }
 
 
-def classify(rows: pl.DataFrame, runs: pl.DataFrame, *, reverse: bool = False) -> pl.DataFrame:
+def classify(rows: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
     """Return the attempts or fees with the reason for their cost.
 
     Args:
         rows: table `attempts` or `fees`.
         runs: table `runs` with outcomes attached.
-        reverse: read the rules in reverse order, to show how much precedence decides.
 
     Returns:
-        The rows in order, with `cost_category`, `category_rule` and `cause` (NULL where none is known).
+        The rows in order, with `cost_category`, `category_rule`, `cause` (NULL where none is known) and
+        `reversed_category`: the same rules read from the last to the first.
     """
     outcomes = runs.select("tenant", "run_id", "outcome")
     judged = rows.with_columns(
         *(value.alias(name) for name, value in _FEE_EVIDENCE.items() if name not in rows.columns)
     ).join(outcomes, on=["tenant", "run_id"], how="left", maintain_order="left")
     unowned = pl.col("run_id").is_null() & pl.col("evaluation").is_null()
-    rules = [Rule(_OUTSIDE.category, _OUTSIDE.phrase, unowned, _NO_CAUSE), *(reversed(RULES) if reverse else RULES)]
+    outside = Rule(_OUTSIDE.category, _OUTSIDE.phrase, unowned, _NO_CAUSE)
+    rules = [outside, *RULES]
+    turned = [outside, *reversed(RULES)]
     return rows.with_columns(
         judged.select(
             _first_match(rules, [pl.lit(rule.category.value) for rule in rules], _REST.category.value).alias(
@@ -126,6 +129,9 @@ def classify(rows: pl.DataFrame, runs: pl.DataFrame, *, reverse: bool = False) -
             ),
             _first_match(rules, [pl.lit(rule.phrase) for rule in rules], _REST.phrase).alias("category_rule"),
             _first_match(rules, [rule.cause for rule in rules], None).alias("cause"),
+            _first_match(turned, [pl.lit(rule.category.value) for rule in turned], _REST.category.value).alias(
+                "reversed_category"
+            ),
         )
     )
 
@@ -137,35 +143,49 @@ def _first_match(rules: list[Rule], values: list[pl.Expr], rest: str | None) -> 
     return result
 
 
-def totals_in_both_orders(
-    line_items: pl.DataFrame, attempts: pl.DataFrame, fees: pl.DataFrame, runs: pl.DataFrame
-) -> pl.DataFrame:
+def totals_in_both_orders(lines: pl.DataFrame) -> pl.DataFrame:
     """Return each category's cost as booked and under the reverse order of rules: precedence is not truth.
 
     Args:
-        line_items: table `line_items`; the other tables are those it was made of.
-        attempts: table `attempts`.
-        fees: table `fees`.
-        runs: table `runs`.
+        lines: line items, or sums of them, by `cost_category` and `reversed_category` at least.
 
     Returns:
         `cost_category, cost_usd, reversed_cost_usd` in the order of the rules, every category that either order uses;
-        both columns sum to the traced cost.
+        both columns sum to the traced cost. A line that knows no reversed category keeps its own.
     """
-    reason = pl.col("cost_category").alias("reversed_category")
-    turned_attempts = classify(attempts, runs, reverse=True).select("tenant", "attempt_id", reason)
-    turned_fees = classify(fees, runs, reverse=True).select("tenant", "trace_id", "span_id", reason)
-    of_attempts = line_items.filter(pl.col("attempt_id").is_not_null()).join(
-        turned_attempts, on=["tenant", "attempt_id"]
-    )
-    of_fees = line_items.filter(pl.col("attempt_id").is_null()).join(turned_fees, on=["tenant", "trace_id", "span_id"])
-    lines = pl.concat([of_attempts, of_fees])
-    cost = pl.col("cost_usd").sum()
+    cost = known_sum(pl.col("cost_usd"))
+    reason = pl.coalesce("reversed_category", "cost_category").alias("cost_category")
     booked = lines.group_by("cost_category").agg(cost)
-    turned = lines.group_by(pl.col("reversed_category").alias("cost_category")).agg(cost.alias("reversed_cost_usd"))
+    turned = lines.group_by(reason).agg(cost.alias("reversed_cost_usd"))
     order = {category.value: place for place, category in enumerate(CostCategory)}
+    return booked.join(turned, on="cost_category", how="full", coalesce=True).sort(
+        pl.col("cost_category").replace_strict(order)
+    )
+
+
+def causes(lines: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
+    """Return cost without direct result by category and cause: gross, and what is known to be avoidable.
+
+    Args:
+        lines: line items, or sums of them, by `cost_category`, `cause` and the dimensions at least.
+        by: more dimensions to tell apart.
+
+    Returns:
+        The dimensions, `cost_category, cause` (NULL: none known), `gross_usd` (this rule), `share` (of all cost in the
+        lines), `addressable_usd` (NULL: no what-if has said), `n_lines`; by order of the rules, then the dearest cause.
+    """
+    order = {category.value: place for place, category in enumerate(CostCategory)}
+    whole = lines.select(pl.col("cost_usd").sum().cast(pl.Float64)).item()
+    n_lines = pl.col("n_lines").sum() if "n_lines" in lines.columns else pl.len().cast(pl.Int64).alias("n_lines")
+    keys = [*by, "cost_category", "cause"]
     return (
-        booked.join(turned, on="cost_category", how="full", coalesce=True)
-        .with_columns(pl.col("cost_usd", "reversed_cost_usd").fill_null(pl.lit(0, MONEY)))
-        .sort(pl.col("cost_category").replace_strict(order))
+        lines.filter(pl.col("cost_category").is_in([category.value for category in WITHOUT_DIRECT_RESULT]))
+        .group_by(keys)
+        .agg(known_sum(pl.col("cost_usd")).alias("gross_usd"), n_lines)
+        .with_columns(
+            (pl.col("gross_usd").cast(pl.Float64) / (whole or None)).alias("share"),
+            pl.lit(None, MONEY).alias("addressable_usd"),
+        )
+        .sort(pl.col("cost_category").replace_strict(order), "gross_usd", descending=[False, True], nulls_last=True)
+        .select(*keys, "gross_usd", "share", "addressable_usd", "n_lines")
     )

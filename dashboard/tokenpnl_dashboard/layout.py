@@ -21,6 +21,8 @@ _BRIEF = {
         *("n_runs", "n_settled", "successes", "outcome_coverage", "priced_share"),
     ),
     "usage": ("usage_kind", "quantity", "cost_usd", "n_lines", "n_unpriced_lines"),
+    "categories": ("cost_usd", "share", "reversed_cost_usd", "n_lines", "n_unpriced_lines"),
+    "causes": ("cause", "gross_usd", "share", "addressable_usd", "n_lines"),
 }
 
 
@@ -31,13 +33,15 @@ def for_eyes(what: str, found: pl.DataFrame, by: str | None) -> pl.DataFrame:
     something. Many stand below each other, the dearest first and periods in order, with the main figures only.
 
     Args:
-        what: pnl, usage or units.
+        what: pnl, usage, units, categories or causes.
         found: the report.
         by: its dimension or grain; None for the whole.
     """
     key = "period" if by in GRAINS else by
     if what == "usage":
         return _values_down(found, [key] if key else [], _BRIEF[what])
+    if what in ("categories", "causes"):
+        return _values_down(found, [*([key] if key in found.columns else []), "cost_category"], _BRIEF[what])
     if "workflow" in found.columns and key != "workflow":
         return _values_down(found, ["workflow", *([key] if key else [])], _CONTRIBUTION)
     if key and found.height > _MOST_ACROSS:
@@ -81,8 +85,10 @@ def _heads(values: pl.Series) -> list[str]:
 
 
 def _cell(name: str, value: object) -> str | None:
+    if value is None and name == "addressable_usd":
+        return "unknown"
     if isinstance(value, (Decimal, float)):
-        if name.endswith(("_share", "_coverage")):
+        if name.endswith(("share", "_coverage")):
             return words.percent(value)
         return words.days(float(value)) if name == "window_days" else words.usd(value)
     if isinstance(value, int):

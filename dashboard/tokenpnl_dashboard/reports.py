@@ -10,6 +10,7 @@ import polars as pl
 from tokenpnl.errors import ConfigurationError
 from tokenpnl.tables import ATTEMPTS, CALLS, DUPLICATES, FEES, LINE_ITEMS, RUNS
 from tokenpnl_analytics.books import Books
+from tokenpnl_analytics.classify import causes, totals_in_both_orders
 from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.statement import GRAINS, in_periods, statement
@@ -67,6 +68,25 @@ def usage(book: Book, asked: Asked) -> pl.DataFrame:
         )
         .sort(keys, nulls_last=True)
     )
+
+
+def categories(book: Book, asked: Asked) -> pl.DataFrame:
+    """Return cost by category as booked and under the reverse order of rules, with its share and its lines."""
+    sums = _sums(book, asked, ["reversed_category"])
+    n_lines = sums.group_by("cost_category").agg(pl.col("n_lines", "n_unpriced_lines").sum())
+    whole = sums["cost_usd"].sum()
+    return (
+        totals_in_both_orders(sums)
+        .join(n_lines, on="cost_category", how="left", maintain_order="left")
+        .with_columns((pl.col("cost_usd").cast(pl.Float64) / (float(whole) or None)).alias("share"))
+        .select("cost_category", "cost_usd", "share", "reversed_cost_usd", "n_lines", "n_unpriced_lines")
+    )
+
+
+def causes_of(book: Book, asked: Asked) -> pl.DataFrame:
+    """Return cost without direct result by category and cause, and by the dimension: gross and addressable."""
+    by = [asked.by] if asked.by and asked.by not in GRAINS else []
+    return causes(_sums(book, asked, [*by, "cause"]), by)
 
 
 def units(book: Book, asked: Asked) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenpnl.model import CostCategory
-from tokenpnl_analytics.classify import classify, totals_in_both_orders
+from tokenpnl_analytics.classify import causes, classify, totals_in_both_orders
 from tokenpnl_analytics.prices import charge
 
 TIMED_OUT = {"status": "timeout", "superseded": True}
@@ -85,8 +85,9 @@ def test_a_repeated_tool_fee_is_a_loop_and_the_rest_follows_the_run(rows):
 
 
 def test_a_reversed_reading_gives_the_cost_to_the_last_rule_that_matches(rows):
-    assert reasons(rows, [FAILED, {}], "failure", reverse=True) == ["failed_run", "failed_run"]
-    assert reasons(rows, [FAILED, {}], "success", reverse=True) == ["retry", "productive"]
+    for outcome, turned in (("failure", ["failed_run", "failed_run"]), ("success", ["retry", "productive"])):
+        judged = classify(rows.attempts(FAILED, {}), rows.runs({"outcome": outcome}))
+        assert judged["reversed_category"].to_list() == turned
 
 
 def test_runs_of_another_tenant_decide_nothing(rows):
@@ -113,14 +114,14 @@ ATTEMPT = st.fixed_dictionaries(
 )
 
 
-@given(st.lists(ATTEMPT, min_size=1, max_size=12), st.booleans())
-def test_categories_sum_exactly_to_the_traced_cost(rows, card, attempts, reverse):
+@given(st.lists(ATTEMPT, min_size=1, max_size=12), st.sampled_from(["cost_category", "reversed_category"]))
+def test_categories_sum_exactly_to_the_traced_cost(rows, card, attempts, order):
     runs = rows.runs({"outcome": "success"}, {"outcome": "failure"}, {"outcome": None})
-    judged = classify(rows.attempts(*attempts), runs, reverse=reverse)
+    judged = classify(rows.attempts(*attempts), runs)
     lines = charge(judged, rows.fees(), card)
-    by_category = lines.group_by("cost_category").agg(pl.col("cost_usd").sum())
+    by_category = lines.group_by(order).agg(pl.col("cost_usd").sum())
     assert by_category["cost_usd"].sum() == sum((c for c in lines["cost_usd"] if c is not None), Decimal(0))
-    assert set(by_category["cost_category"]) <= set(CostCategory)
+    assert set(by_category[order]) <= set(CostCategory)
 
 
 def test_the_totals_under_the_reverse_order_sum_to_the_same_cost(rows, card):
@@ -129,11 +130,20 @@ def test_the_totals_under_the_reverse_order_sum_to_the_same_cost(rows, card):
     fees = rows.fees({"fee_usd": Decimal("0.5"), "looped": True})
     runs = rows.runs({"outcome": "failure"}, {"outcome": "success"})
     lines = charge(classify(attempts, runs), classify(fees, runs), card)
-    totals = totals_in_both_orders(lines, attempts, fees, runs)
-    assert totals.rows() == [
-        ("timeout", Decimal(1), Decimal(0)),
-        ("retry", Decimal(1), Decimal(0)),
-        ("loop", Decimal("0.5"), Decimal(0)),
+    assert totals_in_both_orders(lines).rows() == [
+        ("timeout", Decimal(1), None),
+        ("retry", Decimal(1), None),
+        ("loop", Decimal("0.5"), None),
         ("failed_run", Decimal(1), Decimal("3.5")),
         ("productive", Decimal(1), Decimal(1)),
+    ]
+
+
+def test_cost_without_direct_result_is_told_by_cause_and_its_avoidable_part_is_unknown(rows, card):
+    tokens = {"output_text_tokens": 100_000}  # 1 USD on gpt-4o
+    attempts = rows.attempts(tokens | TIMED_OUT, tokens | TIMED_OUT, tokens | FAILED, tokens)
+    lines = charge(classify(attempts, rows.runs({"outcome": "success"})), rows.fees(), card)
+    assert causes(lines).rows() == [
+        ("timeout", "timeout", Decimal(2), 0.5, None, 2),
+        ("retry", "provider_error", Decimal(1), 0.25, None, 1),
     ]

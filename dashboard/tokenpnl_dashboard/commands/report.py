@@ -30,7 +30,7 @@ DIMENSIONS = {
 
 
 @click.command("report")
-@click.argument("what", type=click.Choice(["pnl", "usage", "units", "summary"]))
+@click.argument("what", type=click.Choice(["pnl", "usage", "units", "categories", "causes", "summary"]))
 @click.option("--by", type=click.Choice(list(DIMENSIONS)), help="One row or column for each value of this.")
 @click.option(
     "--period", default="all", show_default=True, help="Such as 2026-10, last-30d, mtd, 2026-10-01..2026-10-15."
@@ -41,11 +41,12 @@ DIMENSIONS = {
 @HOME
 @formats
 def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
-    """Print the P&L statement, usage by kind, cost per successful outcome, or the whole summary.
+    """Print the P&L statement, usage by kind, cost per successful outcome, why it was paid, or the whole summary.
 
     pnl is the cost ladder, every category and the memo lines; usage is tokens and cost by kind; units is cost per
     success of production runs, settled, to date and expected (by model, step or provider: what each contributes to its
-    workflow's); summary is one JSON document with the agreed keys.
+    workflow's); categories is cost by category, as booked and with the rules read in reverse order; causes is cost
+    without direct result by what caused it; summary is one JSON document with the agreed keys.
     """
     from tokenpnl_dashboard import reports
     from tokenpnl_dashboard.book import open_book
@@ -66,7 +67,13 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
         if what == "summary":
             print_json(reports.summary_of(book, question, runs=asked["runs"]))
             return OK
-        frame = {"pnl": reports.pnl, "usage": reports.usage, "units": reports.units}[what](book, question)
+        frame = {
+            "pnl": reports.pnl,
+            "usage": reports.usage,
+            "units": reports.units,
+            "categories": reports.categories,
+            "causes": reports.causes_of,
+        }[what](book, question)
     _print(what, frame, form, question)
     return OK
 
@@ -95,5 +102,5 @@ def _print(what: str, frame: "pl.DataFrame", form: str, question: "Asked") -> No
     if form in ("table", "md"):
         frame = for_eyes(what, frame, question.by or ("workflow" if what == "units" else None))
     title = f"{what}, {question.period.label}, as of {question.as_of:%Y-%m-%d %H:%M} UTC"
-    by_slice = what == "usage" or (what == "units" and "workflow" in frame.columns)
+    by_slice = what in ("usage", "causes") or (what == "units" and "workflow" in frame.columns)
     print_frame(frame, form, title=title, names=2 if by_slice and question.by not in (None, "workflow") else 1)
