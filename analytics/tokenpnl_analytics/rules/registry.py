@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from tokenpnl_analytics.rules.alerts import ALERTS
+from tokenpnl_analytics.rules.budgets import BUDGETS
+from tokenpnl_analytics.rules.prices import ALIASES, CONTRACT, FX, OVERRIDE
 from tokenpnl_analytics.rules.reading import RuleFile
 
-RULE_FILES: tuple[RuleFile[Any], ...] = ()
+RULE_FILES: tuple[RuleFile[Any], ...] = (BUDGETS, ALERTS)
