@@ -53,9 +53,7 @@ class Match(Rules):
     provider: str | None = None
     model: str | None = None
     region: str | None = None
-    service_tier: str | None = Field(
-        default=None, description="batch, flex, priority, fast, ..., or standard for none."
-    )
+    service_tier: str | None = Field(default=None, description="batch, flex, priority, fast; standard: none of them.")
     deployment: str | None = Field(default=None, description="managed_api, cloud, self_host, optimized, edge.")
     tenant: str | None = None
 
@@ -153,15 +151,13 @@ class PriceRule(Dated, PriceList):
     as_: Alias | None = Field(default=None, alias="as", description="Who and what really served.")
     contexts: dict[str, PriceList] = Field(default_factory=dict, description="Prices in batch, flex, priority, fast.")
     currency: Currency | None = Field(default=None, description="Of the prices; default that of the file.")
-    per: int = Field(1_000_000, gt=0, description="Tokens that a price is for.")
+    per: int = Field(default=1_000_000, gt=0, description="Tokens that a price is for.")
     discount_pct: Percent | None = Field(default=None, description="Off the list price.")
     multiplier: Decimal | None = Field(
-        default=None, gt=0, le=1000, description="Regional uplift, on list and contract alike."
+        default=None, gt=0, le=1000, description="Regional uplift, on list and contract."
     )
     free_tier: bool = Field(default=False, description="Free quota: quantity at list, contracted price 0.")
-    commitment: str | None = Field(
-        default=None, description="Name of the commitment that serves it: its tokens cost 0."
-    )
+    commitment: str | None = Field(default=None, description="Commitment that serves it: its tokens cost 0.")
     source: str = Field(default="", description="Where this is written down: a contract's number, a page, a date.")
 
     @model_validator(mode="after")
@@ -203,14 +199,10 @@ class VolumeRule(Dated):
     """A discount or rebate that depends on the month's volume and is settled at its close."""
 
     name: str
-    measure: Literal["usd", "tokens"] = Field(
-        default="usd", description="What `above` counts: contracted USD or tokens."
-    )
+    measure: Literal["usd", "tokens"] = Field(default="usd", description="What `above` counts.")
     whole: bool = Field(default=False, description="The step reached holds for the whole month.")
     steps: tuple[VolumeStep, ...] = Field(min_length=1)
-    estimated_pct: Percent = Field(
-        default=Decimal(0), description="Discount that the lines of the month already carry."
-    )
+    estimated_pct: Percent = Field(default=Decimal(0), description="Discount that the month's lines carry.")
     source: str = ""
 
 

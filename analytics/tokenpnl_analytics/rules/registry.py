@@ -7,4 +7,4 @@ from tokenpnl_analytics.rules.budgets import BUDGETS
 from tokenpnl_analytics.rules.prices import ALIASES, CONTRACT, FX, OVERRIDE
 from tokenpnl_analytics.rules.reading import RuleFile
 
-RULE_FILES: tuple[RuleFile[Any], ...] = (BUDGETS, ALERTS)
+RULE_FILES: tuple[RuleFile[Any], ...] = (CONTRACT, OVERRIDE, ALIASES, FX, BUDGETS, ALERTS)
