@@ -225,7 +225,8 @@ class Bookkeeper:
     def _outcomes(self, spans: pl.DataFrame) -> pl.DataFrame:
         runs = spans["run_id"].drop_nulls().unique().to_list()
         traces = spans["trace_id"].unique().to_list()
-        return self._frame("outcomes_of", OUTCOMES, run_ids=runs, trace_ids=traces)
+        cases = spans["business_id"].drop_nulls().unique().to_list()
+        return self._frame("outcomes_of", OUTCOMES, run_ids=runs, trace_ids=traces, business_ids=cases)
 
     def _frame(self, question: str, table: Table, **params: object) -> pl.DataFrame:
         answer: pa.Table = self._store.query(question, **params)

@@ -42,6 +42,8 @@ def link_keys(spans: pl.DataFrame) -> pl.DataFrame:
     every = [
         _keys(spans, pl.format("run {}", "run_id")),
         _keys(spans, pl.format("call {}", "call_id")),
+        # A statement about a case goes to one of its runs: which one is known only where all are seen.
+        _keys(spans, pl.format("case {}", "business_id")),
         _keys(told.filter(pl.col("response_id") != ""), pl.format("id {}", "response_id")),
         *_near(timed.filter("_known"), usage, "started_at", BUCKET_NS, scope),
         *_near(timed.filter(~pl.col("_known")), silent, "started_at", SILENT_BUCKET_NS, scope),

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tokenpnl.model import Operation
+from tokenpnl.model import Flag, Operation
 from tokenpnl.tables import RUNS
 from tokenpnl_analytics.context import OWNERS, Standing, derived_runs, places
+from tokenpnl_analytics.flags import tidy, with_flags
 from tokenpnl_analytics.forest import Forest, Rows
 from tokenpnl_analytics.frames import conform
 
@@ -43,7 +44,7 @@ def run_book(trees: Forest, stands: Standing, carriers: Rows) -> RunBook:
     lead[runs["member"].to_numpy()] = runs["run"].to_numpy()
     run = lead[holder]
     runs = runs.filter(pl.col("member") == pl.col("run")).drop("member")
-    return RunBook(run=run, runs=_with_owners(trees, stands, runs, run))
+    return RunBook(run=run, runs=_with_case_and_weight(trees, _with_owners(trees, stands, runs, run), run))
 
 
 def _holders(trees: Forest, stands: Standing, derived: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Rows:
@@ -108,6 +109,35 @@ def _with_owners(trees: Forest, stands: Standing, runs: pl.DataFrame, run: Rows)
     return runs
 
 
+def _with_case_and_weight(trees: Forest, runs: pl.DataFrame, run: Rows) -> pl.DataFrame:
+    """Return the runs with the business id that they name, and with how many runs each stands for.
+
+    The run span's own word counts, else what the spans of the run agree on. The unit of sampling is the trace: without
+    a word of the run span the rarest of its spans decides, and one span of unknown probability makes it unknown.
+    """
+    rows = runs["run"].to_numpy()
+    unknown = pl.col("flags").str.contains(Flag.SAMPLING_UNKNOWN.value)
+    below = (
+        trees.spans.select("business_id", "adjusted_count", unknown.alias("_unknown"), run=pl.Series(run[: trees.size]))
+        .group_by("run")
+        .agg(
+            pl.col("adjusted_count").max().alias("_count"),
+            pl.col("_unknown").any(),
+            pl.when(pl.col("business_id").drop_nulls().n_unique() == 1)
+            .then(pl.col("business_id").drop_nulls().first())
+            .alias("_case"),
+        )
+    )
+    own = trees.at(rows, "business_id", "adjusted_count")
+    told = runs.with_columns(own).join(below, on="run", how="left", maintain_order="left")
+    weightless = pl.col("adjusted_count").is_null() & pl.col("_unknown").fill_null(value=False)
+    told = told.with_columns(
+        pl.coalesce("business_id", "_case").alias("business_id"),
+        pl.when(~weightless).then(pl.coalesce("adjusted_count", "_count")).alias("adjusted_count"),
+    )
+    return with_flags(told, {Flag.SAMPLING_UNKNOWN: weightless}).drop("_count", "_unknown", "_case")
+
+
 def runs_table(trees: Forest, book: RunBook, attempts: pl.DataFrame, calls: pl.DataFrame) -> pl.DataFrame:
     """Return the table of runs; outcome and cost are NULL, because they are opinions of a later step.
 
@@ -133,7 +163,7 @@ def runs_table(trees: Forest, book: RunBook, attempts: pl.DataFrame, calls: pl.D
     )
     counts = ("n_spans", "n_calls", "n_attempts", "n_usage_missing")
     return conform(
-        counted.with_columns(
+        tidy(counted).with_columns(
             *(pl.col(name).fill_null(0) for name in counts),
             n_unpriced=pl.lit(0),
             failed=(pl.col("status_code") == "error").fill_null(value=False),

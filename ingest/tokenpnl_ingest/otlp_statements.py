@@ -27,7 +27,9 @@ class Statements:
             when = event.time_ns or span.end_ns or span.start_ns
             ids = (span.trace_id, span.span_id)
             if event.name == semconv.OUTCOME_EVENT:
+                # Told on a span it speaks of that span's run, whatever case it names.
                 attributes = {semconv.RUN_ID: span.attributes.get(semconv.RUN_ID), **event.attributes}
+                attributes.pop(semconv.BUSINESS_ID, None)
                 problem = self._outcome(attributes, when, ids)
                 if problem:
                     received.flag(Reason.OUTCOME_INVALID, "traces", problem, ids)
@@ -56,8 +58,11 @@ class Statements:
         if status is None or status not in OutcomeStatus.__members__.values():
             return f"expected {semconv.OUTCOME_STATUS} success, failure or abandoned, got {str(status)[:40]!r}"
         run_id = convert.text(said.get(semconv.RUN_ID))
-        if not run_id and not ids[0]:
-            return f"expected {semconv.RUN_ID} or a trace id, got neither"
+        business_id = convert.text(said.get(semconv.BUSINESS_ID))
+        if not run_id and not business_id and not ids[0]:
+            return f"expected {semconv.RUN_ID}, {semconv.BUSINESS_ID} or a trace id, got none of them"
+        # A statement by business id is made wherever the business system runs: its own trace is not the run's.
+        trace_id, span_id = ("", "") if business_id and not run_id else ids
         try:
             value = convert.usd(said.get(semconv.OUTCOME_VALUE_USD))
         except ValueError as error:
@@ -70,8 +75,8 @@ class Statements:
         row = {
             "tenant": "default",
             "run_id": run_id,
-            "trace_id": ids[0] or None,
-            "span_id": ids[1] or None,
+            "trace_id": trace_id or None,
+            "span_id": span_id or None,
             "status": status,
             "value_usd": value,
             "value_given": semconv.OUTCOME_VALUE_USD in said,
@@ -80,9 +85,11 @@ class Statements:
             "reason": convert.text(said.get(semconv.OUTCOME_REASON)),
             "effective_at": effective_at,
         }
+        if business_id:
+            row["business_id"] = business_id
         row["content_hash"] = hash_of(row)
         stated_id = convert.text(said.get(semconv.OUTCOME_ID))
-        row["outcome_id"] = stated_id or outcome_id(run_id or ids[0], status, effective_at, source)
+        row["outcome_id"] = stated_id or outcome_id(run_id or business_id or ids[0], status, effective_at, source)
         self.outcomes.append(row)
         return ""
 

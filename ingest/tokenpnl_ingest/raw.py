@@ -35,6 +35,7 @@ class RawSpan:
     resource: dict[str, Any]
     events: list[RawEvent] = field(default_factory=list)
     links: list[tuple[str, str]] = field(default_factory=list)
+    trace_state: str = ""
 
 
 @dataclass(frozen=True, slots=True)

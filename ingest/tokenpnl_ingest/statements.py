@@ -18,7 +18,7 @@ _MOST_STATEMENTS = 10_000
 
 
 class OutcomeStatement(BaseModel):
-    """What the business got from one run, stated by run id or trace id.
+    """What the business got from one run, stated by run id, trace id or business id; the first that is given counts.
 
     `value_usd` given as null takes an earlier value back; left out, it leaves the earlier one. `at` is when the
     outcome became true, by default now. Equal `outcome_id` and content are one statement.
@@ -28,6 +28,7 @@ class OutcomeStatement(BaseModel):
 
     run_id: _Text | None = None
     trace_id: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{32}$")] | None = None
+    business_id: _Text | None = None
     status: OutcomeStatus
     value_usd: Annotated[Decimal, Field(max_digits=38, decimal_places=12)] | None = None
     score: Annotated[float, Field(allow_inf_nan=False)] | None = None
@@ -38,8 +39,8 @@ class OutcomeStatement(BaseModel):
 
     @model_validator(mode="after")
     def _speaks_of_a_run(self) -> Self:
-        if self.run_id is None and self.trace_id is None:
-            raise ValueError("give run_id or trace_id")
+        if self.run_id is None and self.trace_id is None and self.business_id is None:
+            raise ValueError("give run_id, trace_id or business_id")
         return self
 
     def row(self, now_ns: int) -> dict[str, Any]:
@@ -59,8 +60,10 @@ class OutcomeStatement(BaseModel):
             "reason": self.reason,
             "effective_at": effective_at,
         }
+        if self.business_id is not None:
+            row["business_id"] = self.business_id
         row["content_hash"] = hash_of(row)
-        run = self.run_id or trace_id or ""
+        run = self.run_id or trace_id or self.business_id or ""
         row["outcome_id"] = self.outcome_id or outcome_id(run, self.status.value, effective_at, self.source.value)
         return row
 

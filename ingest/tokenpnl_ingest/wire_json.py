@@ -175,6 +175,7 @@ def _take_span(
             for e in _objects(span.get("events"))
         ],
         links=[(_hex(link.get("traceId")), _hex(link.get("spanId"))) for link in _objects(span.get("links"))],
+        trace_state=_text(span.get("traceState")),
     )
     received.spans.append((raw, frozenset(flags) if flags else NO_FLAGS))
 

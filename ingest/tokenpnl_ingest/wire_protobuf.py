@@ -135,6 +135,7 @@ def _take_span(
         resource=resource,
         events=[RawEvent(clean(e.name), e.time_unix_nano, _attributes(e.attributes, flags)) for e in span.events],
         links=[(link.trace_id.hex(), link.span_id.hex()) for link in span.links],
+        trace_state=span.trace_state,
     )
     received.spans.append((raw, frozenset(flags) if flags else NO_FLAGS))
 

@@ -217,4 +217,5 @@ class Flag(StrEnum):
     DUPLICATE_ATTRIBUTE = "duplicate_attribute"
     SELF_PARENT = "self_parent"
     USAGE_COERCED = "usage_coerced"
+    SAMPLING_UNKNOWN = "sampling_unknown"
     OUTPUT_SEMANTICS_PROVED = "output_semantics_proved"

@@ -1,4 +1,4 @@
-"""What the business got from a run: told on the run's span, or later, by run id, as an OTLP log record."""
+"""What the business got from a run: on the run's span, or later, by run, trace or business id, as an OTLP log record."""
 
 import hashlib
 from collections.abc import Mapping
@@ -52,6 +52,7 @@ class Outcome:
         reason: str | None = None,
         at: datetime | None = None,
         outcome_id: str | None = None,
+        business_id: str | None = None,
     ) -> Self:
         """Return the checked statement.
 
@@ -59,9 +60,10 @@ class Outcome:
             ValueError: for an unknown status or source, a naive time, an amount that is no finite number.
         """
         known, who, since = OutcomeStatus(status), OutcomeSource(source), _since(at)
-        basis = "|".join((run_id or "", known.value, since, who.value))
+        basis = "|".join((run_id or business_id or "", known.value, since, who.value))
         told = {
             semconv.RUN_ID: run_id,
+            semconv.BUSINESS_ID: business_id,
             semconv.OUTCOME_ID: outcome_id or hashlib.sha256(basis.encode()).hexdigest()[:32],
             semconv.OUTCOME_STATUS: known.value,
             semconv.OUTCOME_VALUE_USD: None if value_usd is None else usd(value_usd),
@@ -109,6 +111,7 @@ def outcome(  # noqa: PLR0913 -- keyword-only fields of one statement
     *,
     run_id: str | None = None,
     trace_id: str | None = None,
+    business_id: str | None = None,
     value_usd: str | Decimal | float | None = None,
     score: float | None = None,
     source: str = "program",
@@ -125,6 +128,8 @@ def outcome(  # noqa: PLR0913 -- keyword-only fields of one statement
         status: `success`, `failure` or `abandoned`.
         run_id: the run; default the current one (also one that another process carries here).
         trace_id: instead of a run id, the 32 hex digits of the run's trace.
+        business_id: instead of both, the business's own id of the case, as `workflow(business_id=...)` told it; of
+            several runs the latest that had started by `at` is meant.
         value_usd: what it was worth, USD; text or Decimal keeps every digit.
         score: 0 to 1.
         source: who says so: `program`, `user`, `reviewer`, `rule`, `import`.
@@ -133,9 +138,9 @@ def outcome(  # noqa: PLR0913 -- keyword-only fields of one statement
         outcome_id: idempotency key; default a hash of run, status, time and source.
     """
     run, owner = run_of(), owner_of()
-    about = run_id or (None if trace_id or owner is None else owner.run_id)
-    if about is None and trace_id is None:
-        msg = "no run is open here; pass run_id= or trace_id="
+    about = run_id or (None if trace_id or business_id or owner is None else owner.run_id)
+    if about is None and trace_id is None and business_id is None:
+        msg = "no run is open here; pass run_id=, trace_id= or business_id="
         raise ValueError(msg)
     told = Outcome.of(
         status,
@@ -146,6 +151,7 @@ def outcome(  # noqa: PLR0913 -- keyword-only fields of one statement
         reason=reason,
         at=at,
         outcome_id=outcome_id,
+        business_id=business_id,
     )
     if run is not None and run.id == about and run.span.is_recording():
         run.event(semconv.OUTCOME_EVENT, told.attributes)

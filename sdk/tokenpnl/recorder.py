@@ -143,6 +143,7 @@ def workflow(  # noqa: PLR0913 -- keyword-only options of a public verb
     name: str,
     *,
     run_id: str | None = None,
+    business_id: str | None = None,
     customer: str | None = None,
     feature: str | None = None,
     user: str | None = None,
@@ -155,7 +156,9 @@ def workflow(  # noqa: PLR0913 -- keyword-only options of a public verb
 
     Args:
         name: the workflow, of low cardinality, such as `support_reply`.
-        run_id: the business's own id of the run; default a random uuid.
+        run_id: the run's own id; default a random uuid.
+        business_id: the case in the business's own system (ticket, order, claim), by which an outcome may arrive later;
+            several runs may work on one case. Stays on the run's span.
         customer: whom the run works for; like `feature` and `run_id` it travels in baggage to other processes.
         feature: the product feature it belongs to.
         user: the end user; stays on the run's span.
@@ -176,6 +179,7 @@ def workflow(  # noqa: PLR0913 -- keyword-only options of a public verb
         told = {
             semconv.OPERATION_NAME: "invoke_workflow",
             semconv.WORKFLOW_NAME: name,
+            semconv.BUSINESS_ID: business_id,
             semconv.USER_ID: user,
             semconv.CONVERSATION_ID: session,
             **owner.stamps,

@@ -50,6 +50,8 @@ ENVIRONMENT: Final = "deployment.environment.name"
 USER_ID: Final = "user.id"
 
 RUN_ID: Final = "tokenpnl.run.id"
+# The id of the case in the business's own system: ticket, order, claim.
+BUSINESS_ID: Final = "tokenpnl.business.id"
 CUSTOMER_ID: Final = "tokenpnl.customer.id"
 FEATURE: Final = "tokenpnl.feature"
 STEP_NAME: Final = "tokenpnl.step.name"

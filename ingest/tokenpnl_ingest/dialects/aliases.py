@@ -214,6 +214,13 @@ ALIASES: Final[dict[str, tuple[str, ...]]] = {
         "gen_ai.usage.service_tier",
     ),
     "run_id": ("tokenpnl.run.id",),
+    "business_id": ("tokenpnl.business.id",),
+    "adjusted_count": (
+        "sampling.adjusted_count|adjusted_count",
+        "sampling.threshold|threshold",
+        "sampling.probability|probability",
+        "SampleRate|adjusted_count",
+    ),
     "call_id": ("tokenpnl.call.id",),
     "attempt_number": ("tokenpnl.attempt.number",),
     "attempt_reason": ("tokenpnl.attempt.reason",),

@@ -17,6 +17,9 @@ MAX_NAME_CHARS = 512
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_USD = Decimal(10) ** 9
 _TWELVE_PLACES = Decimal("1e-12")
+_THRESHOLD_DIGITS = 14
+_RANDOM_VALUES = 16**_THRESHOLD_DIGITS
+_THRESHOLD = re.compile(r"^[0-9a-f]{1,14}$")
 _DURATION = re.compile(r"^\s*([0-9.]+)\s*(ns|µs|μs|us|ms|s|m)?\s*$")
 _TO_MS = {"ns": 1e-6, "µs": 1e-3, "μs": 1e-3, "us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4, None: 1e3}
 
@@ -147,7 +150,46 @@ def instant(value: Any) -> int:
     return max(0, (moment - _EPOCH) // timedelta(microseconds=1) * 1000)
 
 
+def adjusted_count(value: Any) -> float | None:
+    """Return how many traces one stands for, at least 1."""
+    number = real(value)
+    return number if number is not None and number >= 1 else None
+
+
+def of_probability(value: Any) -> float | None:
+    """Return the adjusted count of a sampling probability above 0 and at most 1."""
+    number = real(value)
+    return 1.0 / number if number is not None and 0 < number <= 1 else None
+
+
+def of_threshold(value: Any) -> float | None:
+    """Return the adjusted count of an OpenTelemetry rejection threshold: up to 14 hex digits, trailing zeros cut."""
+    if not isinstance(value, str) or not _THRESHOLD.match(value):
+        return None
+    kept = _RANDOM_VALUES - int(value.ljust(_THRESHOLD_DIGITS, "0"), 16)
+    return _RANDOM_VALUES / kept
+
+
+def of_trace_state(state: str) -> float | None:
+    """Return the adjusted count that a W3C trace state tells (`ot=th:...`); None when it tells none.
+
+    Raises:
+        ValueError: a threshold is there and none can be read from it.
+    """
+    told = [part.strip()[3:] for part in state.split(",") if part.strip().startswith("ot=")]
+    thresholds = [pair[3:] for pair in (told[0].split(";") if told else ()) if pair.startswith("th:")]
+    if not thresholds:
+        return None
+    count = of_threshold(thresholds[0])
+    if count is None:
+        raise ValueError("expected a threshold of 1 to 14 hex digits in the trace state")
+    return count
+
+
 CONVERTERS: dict[str, Callable[[Any], Any]] = {
+    "adjusted_count": adjusted_count,
+    "probability": of_probability,
+    "threshold": of_threshold,
     "seconds": seconds,
     "milliseconds": milliseconds,
     "duration": duration,

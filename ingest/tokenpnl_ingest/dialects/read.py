@@ -8,8 +8,8 @@ import orjson
 
 from tokenpnl.model import BILLABLE_OPERATIONS, Flag, Operation
 from tokenpnl_ingest.content import DEFAULT_SECRET, Content, fingerprint, without_credentials
-from tokenpnl_ingest.dialects import endings
-from tokenpnl_ingest.dialects.aliases import RESOURCE_COLUMNS
+from tokenpnl_ingest.dialects import convert, endings
+from tokenpnl_ingest.dialects.aliases import ALIASES, RESOURCE_COLUMNS
 from tokenpnl_ingest.dialects.operations import operation_of
 from tokenpnl_ingest.dialects.plan import PLANS, USAGE_COLUMNS
 from tokenpnl_ingest.dialects.providers import serving_provider
@@ -21,6 +21,7 @@ from tokenpnl_ingest.raw import RawSpan
 _T = TypeVar("_T", bool, bool | None)
 MAX_EVENTS = 256
 MAX_NAME_CHARS = 512
+_SAMPLING_KEYS = tuple(name.partition("|")[0] for name in ALIASES["adjusted_count"])
 _HTTP_METHODS = ("http.request.method", "http.method")
 _STEP_OPERATIONS = {
     "tool": Operation.TOOL,
@@ -55,6 +56,7 @@ def read_span(
     for column, value in (columns_of(span.resource) if resource_columns is None else resource_columns).items():
         if row[column] is None:
             row[column] = value
+    _settle_sampling(reading)
     _name_provider(reading)
     _settle_operation(reading)
     if dialect.amend is not None:
@@ -91,6 +93,18 @@ def _identify(reading: Reading, dialect: Dialect, signal: str) -> None:
         reading.kept["tokenpnl.original.ended_at_ns"] = span.end_ns
     else:
         row["ended_at"] = span.end_ns
+
+
+def _settle_sampling(reading: Reading) -> None:
+    """Set how many traces this one stands for; a sampler that says that it chose, but not how often, is flagged."""
+    row, state = reading.row, reading.span.trace_state
+    if state:
+        try:
+            row["adjusted_count"] = convert.of_trace_state(state) or row["adjusted_count"]
+        except ValueError:
+            reading.flags.add(Flag.SAMPLING_UNKNOWN)
+    if row["adjusted_count"] is None and any(key in reading.span.attributes for key in _SAMPLING_KEYS):
+        reading.flags.add(Flag.SAMPLING_UNKNOWN)
 
 
 def columns_of(resource: dict[str, Any]) -> dict[str, Any]:

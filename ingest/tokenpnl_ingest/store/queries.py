@@ -161,17 +161,22 @@ def spans_of_run(run_id: str) -> sa.Select[Any]:
 def touched_traces(after: int) -> sa.Select[Any]:
     """Select the traces whose books batches above `after` put out of date, as `trace_id`, sorted.
 
-    These are the traces of new spans, and those of the runs that new outcomes speak of.
+    These are the traces of new spans, and those of the runs that new outcomes and evaluations speak of.
     """
-    spans, outcomes = _table("spans"), _table("outcomes")
+    spans, outcomes, evaluations = _table("spans"), _table("outcomes"), _table("evaluations")
     # A run without an id of its own is named by its trace, or trace/span.
     named = sa.func.split_part(outcomes.c.run_id, "/", 1).label("trace_id")
     of_run = sa.select(spans.c.trace_id).join(outcomes, outcomes.c.run_id == spans.c.run_id)
+    of_case = sa.select(spans.c.trace_id).join(outcomes, outcomes.c.business_id == spans.c.business_id)
+    of_answer = sa.select(spans.c.trace_id).join(evaluations, evaluations.c.response_id == spans.c.response_id)
     touched = sa.union(
         sa.select(spans.c.trace_id).where(spans.c.batch_no > after),
         sa.select(outcomes.c.trace_id).where(outcomes.c.batch_no > after),
         sa.select(named).where(outcomes.c.batch_no > after),
         of_run.where(outcomes.c.batch_no > after),
+        of_case.where(outcomes.c.batch_no > after),
+        sa.select(evaluations.c.trace_id).where(evaluations.c.batch_no > after),
+        of_answer.where(evaluations.c.batch_no > after),
     ).subquery()
     return sa.select(touched.c.trace_id).where(touched.c.trace_id.is_not(None)).order_by(touched.c.trace_id)
 
@@ -190,14 +195,32 @@ def links_of_keys(keys: Sequence[str]) -> sa.Select[Any]:
     return sa.select(links).where(_one_of(links.c.key, keys)).order_by("key", "trace_id", "scope_name")
 
 
-def outcomes_of(run_ids: Sequence[str], trace_ids: Sequence[str]) -> sa.Select[Any]:
-    """Select what was stated about these runs and traces, sorted; a run named trace/span belongs to its trace."""
+def outcomes_of(
+    run_ids: Sequence[str], trace_ids: Sequence[str], business_ids: Sequence[str] = ()
+) -> sa.Select[Any]:
+    """Select what was stated about these runs, traces and business ids, sorted.
+
+    A run named trace/span belongs to its trace.
+    """
     outcomes = _table("outcomes")
     named = sa.func.split_part(outcomes.c.run_id, "/", 1)
     spoken_of = sa.or_(
-        _one_of(outcomes.c.run_id, run_ids), _one_of(outcomes.c.trace_id, trace_ids), _one_of(named, trace_ids)
+        _one_of(outcomes.c.run_id, run_ids),
+        _one_of(outcomes.c.trace_id, trace_ids),
+        _one_of(named, trace_ids),
+        _one_of(outcomes.c.business_id, business_ids),
     )
     return sa.select(outcomes).where(spoken_of).order_by("effective_at", "outcome_id", "content_hash")
+
+
+def evaluations_of(trace_ids: Sequence[str]) -> sa.Select[Any]:
+    """Select the evaluation scores of these traces and of the answers given in them, sorted by time and hash."""
+    spans, evaluations = _table("spans"), _table("evaluations")
+    answers = sa.select(spans.c.response_id).where(
+        _one_of(spans.c.trace_id, trace_ids), spans.c.response_id.is_not(None)
+    )
+    spoken_of = sa.or_(_one_of(evaluations.c.trace_id, trace_ids), evaluations.c.response_id.in_(answers))
+    return sa.select(evaluations).where(spoken_of).order_by("evaluated_at", "content_hash")
 
 
 QUESTIONS: dict[str, Callable[..., sa.Select[Any]]] = {
@@ -212,6 +235,7 @@ QUESTIONS: dict[str, Callable[..., sa.Select[Any]]] = {
     "traces_between": traces_between,
     "links_of_keys": links_of_keys,
     "outcomes_of": outcomes_of,
+    "evaluations_of": evaluations_of,
 }
 
 
