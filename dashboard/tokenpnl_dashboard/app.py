@@ -13,12 +13,17 @@ st.logo(str(ASSETS / "logo.svg"), size="large")
 st.html(ASSETS / "pages.css")
 
 page = st.navigation(
-    [
-        st.Page("views/overview.py", title="Overview", default=True),
-        st.Page("views/pnl.py", title="P&L statement", url_path="pnl"),
-        st.Page("views/runs.py", title="Runs", url_path="runs"),
-        st.Page("views/run.py", title="Run", url_path="run", visibility="hidden"),
-    ],
+    {
+        "P&L": [
+            st.Page("views/overview.py", title="Overview", default=True),
+            st.Page("views/pnl.py", title="P&L statement", url_path="pnl"),
+        ],
+        "Investigate": [
+            st.Page("views/waste.py", title="Waste", url_path="waste"),
+            st.Page("views/runs.py", title="Runs", url_path="runs"),
+            st.Page("views/run.py", title="Run", url_path="run", visibility="hidden"),
+        ],
+    },
     position="top",
 )
 state.begin()

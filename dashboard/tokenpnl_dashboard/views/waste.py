@@ -1,0 +1,201 @@
+"""Waste: where does money buy nothing, what caused it, and how much of that is precedence of rules."""
+
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from tokenpnl.model import WITHOUT_DIRECT_RESULT
+from tokenpnl_analytics.classify import causes, totals_in_both_orders
+from tokenpnl_analytics.statement import statement
+from tokenpnl_dashboard import cards, charts_waste, figures, words
+from tokenpnl_dashboard.filters import NOBODY, Choice, bounds, chosen
+from tokenpnl_dashboard.reading import sums
+from tokenpnl_dashboard.state import ask, edition, ink
+
+RUNS = "views/runs.py"
+TOP = 12
+LOST = [category.value for category in WITHOUT_DIRECT_RESULT]
+
+
+def _draw(choice: Choice) -> None:
+    with st.skeleton(height=260):
+        whole = statement(sums(choice, choice.period)).row(0, named=True)
+        by_cause = sums(choice, choice.period, "cause")
+        by_workflow = sums(choice, choice.period, "workflow")
+        by_step = sums(choice, choice.period, "step")
+        turned = sums(choice, choice.period, "reversed_category")
+    if not whole["n_lines"]:
+        cards.chip()
+        cards.nothing_here("Nothing was paid here", "No usage in this window matches the filters.")
+        return
+    cards.chip(f"effective cost, {words.days_of(choice.period)}", priced_share=whole["priced_share"])
+    known = causes(by_cause)
+    _tiles(choice, whole, known)
+    _map(choice, by_workflow)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _causes(choice, known)
+    with right:
+        _orders(turned)
+    _steps(choice, by_step)
+    st.caption(
+        "Cost without direct result is not cost that can be had back: gross is what the first matching rule took; "
+        "addressable is what a what-if says could be avoided, and unknown until one has. Providers do not bill most "
+        f"failed requests, so retries show better in attempts per call. {whole['n_lines']:,} usage lines, "
+        f"{words.percent(whole['priced_share'])} of them priced."
+    )
+
+
+def _tiles(choice: Choice, whole: dict[str, Any], known: pl.DataFrame) -> None:
+    lost, effective = whole["without_result_usd"], whole["effective_usd"]
+    attempts, calls = _counted(choice, "attempts"), _counted(choice, "calls")
+    with st.grid(columns=4, min_column_width=170):
+        cards.tile(
+            "Without direct result",
+            words.usd(lost),
+            caption=f"{words.percent(figures.share(lost, effective))} of {words.usd(effective)}",
+            leads_to=("Costliest runs", RUNS, {**choice.address(sort="most without result"), "category": LOST}),
+        )
+        largest = known.sort("gross_usd", descending=True, nulls_last=True).head(1).to_dicts()
+        if largest and largest[0]["gross_usd"]:
+            row = largest[0]
+            cause = f", {words.title(row['cause']).lower()}" if row["cause"] else ""
+            cards.tile(
+                "Largest reason",
+                words.usd(row["gross_usd"]),
+                caption=f"{words.category(row['cost_category'])}{cause}",
+                leads_to=("Its runs", RUNS, choice.address(category=row["cost_category"])),
+            )
+        cards.tile(
+            "Attempts per call",
+            f"{attempts / calls:.3f}" if calls else words.UNKNOWN,
+            caption=f"{words.counted(attempts, 'attempt')} of {words.counted(calls, 'call')}",
+            leads_to=("Most attempts", RUNS, choice.address(sort="most attempts")),
+        )
+        cards.tile(
+            "Addressable",
+            "unknown",
+            caption="no what-if has said yet",
+            leads_to=("Statement", "views/pnl.py", choice.address()),
+        )
+
+
+def _counted(choice: Choice, table: str) -> int:
+    where = choice.only("workflow", "customer", "environment", "model")
+    rows: int = ask("count", name=table, where=where, **bounds(choice.period))["rows"][0]
+    return rows
+
+
+def _map(choice: Choice, by_workflow: pl.DataFrame) -> None:
+    costs = (
+        by_workflow.filter(pl.col("cost_category").is_in(LOST))
+        .with_columns(pl.col("workflow").fill_null(NOBODY))
+        .group_by("cost_category", "workflow")
+        .agg(pl.col("cost_usd").sum())
+        .filter(pl.col("cost_usd") > 0)
+        .sort("cost_usd", "cost_category", "workflow", descending=[True, False, False])
+    )
+    if costs.is_empty():
+        cards.nothing_here("Everything bought a result", "No cost of this window is without direct result.")
+        return
+    cards.card(
+        "Which rule took it, and where",
+        charts_waste.waste_map(costs, ink()),
+        key="map",
+        caption="Area is cost without direct result. Select an area for its runs.",
+        leads_to=lambda mark: choice.address(category=mark[0], workflow=mark[1]),
+    )
+
+
+def _causes(choice: Choice, known: pl.DataFrame) -> None:
+    rows = known.to_dicts()
+    frame = pl.DataFrame(
+        {
+            "Category": [f"{words.category(row['cost_category'])} ›" for row in rows],
+            "Cause": [words.title(row["cause"]) if row["cause"] else "not told" for row in rows],
+            "Gross": [words.usd(row["gross_usd"]) for row in rows],
+            "Share": [words.percent(row["share"]) for row in rows],
+            "Addressable": [words.usd(row["addressable_usd"]) if row["addressable_usd"] else "unknown" for row in rows],
+            "Lines": [row["n_lines"] for row in rows],
+        }
+    )
+    with st.container(border=True, key="card_causes"):
+        cards.heading("What caused it")
+        st.dataframe(
+            frame,
+            hide_index=True,
+            alt="Cost without direct result by category and cause",
+            column_config={
+                "Category": st.column_config.ButtonColumn(
+                    "Category", type="tertiary", key="open_cause", alignment="left", pinned=True
+                ),
+                **{name: st.column_config.Column(name, alignment="right") for name in ("Gross", "Share")},
+            },
+            key="causes",
+        )
+    click = st.session_state.get("open_cause")
+    if click is not None:
+        st.switch_page(RUNS, query_params=choice.address(category=rows[click["row"]]["cost_category"]))
+
+
+def _orders(turned: pl.DataFrame) -> None:
+    totals = totals_in_both_orders(turned).to_dicts()
+    frame = pl.DataFrame(
+        {
+            "Category": [words.category(row["cost_category"]) for row in totals],
+            "As booked": [words.usd(row["cost_usd"]) for row in totals],
+            "Rules reversed": [words.usd(row["reversed_cost_usd"]) for row in totals],
+        }
+    )
+    with st.container(border=True, key="card_orders"):
+        cards.heading("How much is precedence")
+        st.caption("The same cost with the rules read from the last to the first. Both columns have one total.")
+        cards.table(frame, alt="Cost by category as booked and with the rules reversed")
+
+
+def _steps(choice: Choice, by_step: pl.DataFrame) -> None:
+    found = (
+        by_step.filter(pl.col("cost_category").is_in(LOST))
+        .group_by("step", "cost_category")
+        .agg(pl.col("cost_usd").sum(), pl.col("n_lines").sum())
+        .filter(pl.col("cost_usd") > 0)
+        .sort("cost_usd", "step", "cost_category", descending=[True, False, False])
+    )
+    rows = found.head(TOP).to_dicts()
+    if not rows:
+        return
+    frame = pl.DataFrame(
+        {
+            "Step": [f"{row['step']} ›" for row in rows],
+            "Category": [words.category(row["cost_category"]) for row in rows],
+            "Cost": [words.usd(row["cost_usd"]) for row in rows],
+            "Lines": [row["n_lines"] for row in rows],
+        }
+    )
+    with st.container(border=True, key="card_steps"):
+        cards.heading(f"The dearest steps{f', {TOP} of {found.height}' if found.height > TOP else ''}")
+        st.dataframe(
+            frame,
+            hide_index=True,
+            alt="Steps by cost without direct result",
+            column_config={
+                "Step": st.column_config.ButtonColumn(
+                    "Step", type="tertiary", key="open_step", alignment="left", pinned=True
+                ),
+                "Cost": st.column_config.Column("Cost", alignment="right"),
+            },
+            key="steps",
+        )
+    click = st.session_state.get("open_step")
+    if click is not None:
+        row = rows[click["row"]]
+        st.switch_page(RUNS, query_params=choice.address(step=row["step"], category=row["cost_category"]))
+
+
+picked = chosen()
+st.title("Where does money buy nothing?", anchor=False)
+if edition().newest_at is None:
+    cards.nothing_yet()
+else:
+    _draw(picked)
