@@ -1,6 +1,6 @@
 """A YAML rule file: text to a checked model, and errors that name file and line."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Generic, TypeVar
@@ -12,18 +12,12 @@ from pydantic_core import ErrorDetails
 from tokenpnl.errors import ConfigurationError
 
 _MOST_ERRORS = 5
-Fault = tuple[tuple[int | str, ...], str]
-"""Path of keys and places into the file, and what is wrong there, in a sentence."""
 
 
 class Rules(BaseModel):
     """The base of every model of a rule file: frozen, and an unknown key is an error, not a surprise."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-    def faults(self) -> Iterable[Fault]:
-        """Return what is wrong between the entries of a file that are right one by one, such as two that overlap."""
-        return ()
 
 
 M = TypeVar("M", bound=Rules)
@@ -52,13 +46,11 @@ class RuleFile(Generic[M]):
         called = name or self.name
         root, data = _composed(text, called)
         try:
-            rules = self.model.model_validate({} if data is None else data)
+            return self.model.model_validate({} if data is None else data)
         except ValidationError as error:
-            told = [_sentence(detail, root, called) for detail in error.errors()]
-            raise _wrong(told) from None
-        if told := [f"{called}:{_line(root, path)}: {said}" for path, said in rules.faults()]:
-            raise _wrong(told)
-        return rules
+            told = [_sentence(detail, root, called) for detail in error.errors()[:_MOST_ERRORS]]
+            more = error.error_count() - len(told)
+            raise ConfigurationError("; ".join(told) + (f"; and {more} more" if more else "")) from None
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of the file."""
@@ -100,11 +92,6 @@ def _composed(text: str, name: str) -> tuple[yaml.Node | None, Any]:
         raise ConfigurationError(f"{where}: this is not the YAML expected here: {error.problem}") from None
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{name}: this is not YAML: {error}") from None
-
-
-def _wrong(told: Sequence[str]) -> ConfigurationError:
-    more = len(told) - _MOST_ERRORS
-    return ConfigurationError("; ".join(told[:_MOST_ERRORS]) + (f"; and {more} more" if more > 0 else ""))
 
 
 def _sentence(detail: ErrorDetails, root: yaml.Node | None, name: str) -> str:
