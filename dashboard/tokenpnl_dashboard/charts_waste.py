@@ -55,7 +55,8 @@ def waste_map(costs: pl.DataFrame, ink: Ink) -> Chart:
         ),
         layout(ink, height=_HEIGHT),
     )
-    figure.update_layout(margin={"l": 0, "r": 0, "t": 0, "b": 0})
+    # A label that does not fit is left out; the table has it.
+    figure.update_layout(margin={"l": 0, "r": 0, "t": 0, "b": 0}, uniformtext={"minsize": 11, "mode": "hide"})
     parts = [f"{words.category(category)} {words.usd(usd)}" for category, usd in categories]
     table = costs.select(
         pl.col("cost_category").replace(words.CATEGORY).alias("Category"),

@@ -28,7 +28,8 @@ def main() -> None:
     parser.add_argument("--host", required=True, help="a loopback address")
     parser.add_argument("--port", type=int, required=True, help="port on loopback")
     asked = parser.parse_args()
-    state.serve(ServedBook(Home.at(asked.home)))
+    home = Home.at(asked.home)
+    state.serve(ServedBook(home), home)
     app = st.App(Path(__file__).with_name("app.py"), on_script_error=on_script_error)
     app.run(config={**CONFIG, "server.address": asked.host, "server.port": asked.port})
 

@@ -2,16 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 import streamlit as st
 
 from tokenpnl.errors import StoreError
 from tokenpnl_analytics.periods import reading_moment
+from tokenpnl_analytics.rules.reading import RuleFile, Rules
 from tokenpnl_dashboard import theme
 from tokenpnl_dashboard.book import Book, Version
+from tokenpnl_dashboard.configuration import Configuration
 from tokenpnl_dashboard.theme import Ink
+from tokenpnl_ingest.home import Home
+
+M = TypeVar("M", bound=Rules)
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,29 @@ class Edition:
 
 
 _served: list[Book] = []
+_homes: list[Home] = []
 
 
-def serve(book: Book) -> None:
-    """Let every page of this process read from the book."""
+def serve(book: Book, home: Home | None = None) -> None:
+    """Let every page of this process read from the book, and from the rules and the control store of the home."""
     _served[:] = [book]
+    _homes[:] = [home] if home else []
     st.cache_resource.clear()
+
+
+def home() -> Home | None:
+    """Return the home whose rules and closes the pages show; None where a book is served without one."""
+    return _homes[0] if _homes else None
+
+
+def rules(file: RuleFile[M]) -> M:
+    """Return the rules of one file as they stand now; the defaults where there is no home.
+
+    Raises:
+        ConfigurationError: the file breaks its model; the message names file and line.
+    """
+    place = home()
+    return Configuration.of(place).read(file) if place else file.model()
 
 
 def book() -> Book:

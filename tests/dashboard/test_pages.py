@@ -12,8 +12,20 @@ from tokenpnl.errors import StoreError
 from tokenpnl_dashboard import state
 
 APP = str(Path(tokenpnl_dashboard.__file__).parent / "app.py")
-VIEWS = {"overview": "", "pnl": "views/pnl.py", "runs": "views/runs.py", "run": "views/run.py"}
-QUESTION = {"overview": "glue?", "pnl": "against before?", "runs": "Which runs?", "run": "step by step?"}
+VIEWS = {
+    "overview": "",
+    "pnl": "views/pnl.py",
+    "waste": "views/waste.py",
+    "runs": "views/runs.py",
+    "run": "views/run.py",
+}
+QUESTION = {
+    "overview": "glue?",
+    "pnl": "against before?",
+    "waste": "buy nothing?",
+    "runs": "Which runs?",
+    "run": "step by step?",
+}
 BOOKS = {
     "one": book_of(1),
     "unpriced": book_of(40, unpriced=True),
@@ -54,7 +66,7 @@ def test_a_page_without_data_says_how_to_begin(page: str) -> None:
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in said(app)
 
 
-@pytest.mark.parametrize("page", ["overview", "pnl", "runs"])
+@pytest.mark.parametrize("page", ["overview", "pnl", "waste", "runs"])
 def test_a_window_without_data_offers_all_time(page: str) -> None:
     app = opened(page, BOOKS["one"], period="last-month")
     assert not app.exception

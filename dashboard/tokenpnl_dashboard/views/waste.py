@@ -151,7 +151,13 @@ def _orders(turned: pl.DataFrame) -> None:
     with st.container(border=True, key="card_orders"):
         cards.heading("How much is precedence")
         st.caption("The same cost with the rules read from the last to the first. Both columns have one total.")
-        cards.table(frame, alt="Cost by category as booked and with the rules reversed")
+        st.dataframe(
+            frame,
+            hide_index=True,
+            height="content",
+            alt="Cost by category as booked and with the rules reversed",
+            column_config={name: st.column_config.Column(name, alignment="right") for name in frame.columns[1:]},
+        )
 
 
 def _steps(choice: Choice, by_step: pl.DataFrame) -> None:
