@@ -5,14 +5,16 @@ from dataclasses import dataclass
 import polars as pl
 
 from tokenpnl.model import WITHOUT_DIRECT_RESULT, CostCategory, CostSource
-from tokenpnl.tables import CALLS, LINE_ITEMS, RUNS
+from tokenpnl.tables import CALLS, EVALUATIONS, LINE_ITEMS, RUNS
 from tokenpnl_analytics.classify import classify
-from tokenpnl_analytics.frames import MONEY, conform
+from tokenpnl_analytics.frames import MONEY, conform, empty
 from tokenpnl_analytics.memos import avoided_costs, primary_costs
+from tokenpnl_analytics.outcome_rules import ruled_outcomes
 from tokenpnl_analytics.outcomes import at_home, attach_outcomes
 from tokenpnl_analytics.prices import charge
 from tokenpnl_analytics.ratecard import RateCard
 from tokenpnl_analytics.resolve import Resolution, resolve
+from tokenpnl_analytics.rules.outcomes import OutcomesFile
 
 _RUN = ["tenant", "run_id"]
 
@@ -29,20 +31,42 @@ class Books:
     duplicates: pl.DataFrame
 
 
-def keep_books(spans: pl.DataFrame, outcomes: pl.DataFrame, card: RateCard) -> Books:
+def keep_books(
+    spans: pl.DataFrame,
+    outcomes: pl.DataFrame,
+    card: RateCard,
+    *,
+    outcome_rules: OutcomesFile | None = None,
+    evaluations: pl.DataFrame | None = None,
+) -> Books:
     """Return the books of a set of spans and outcomes: resolved, priced, classified, summed by run.
 
     Args:
         spans: table `spans`, whole connected traces, in any order, repetitions allowed.
         outcomes: table `outcomes`, likewise.
         card: dated prices.
+        outcome_rules: success definitions; their rules speak of runs that nobody spoke of.
+        evaluations: table `evaluations`, for rules that read scores.
     """
-    return book(resolve(spans), outcomes, card)
+    resolution = resolve(spans)
+    if outcome_rules is None:
+        return book(resolution, outcomes, card)
+    scores = empty(EVALUATIONS) if evaluations is None else evaluations
+    ruled = ruled_outcomes(resolution.runs, spans, scores, outcome_rules, homes=resolution.homes)
+    return book(resolution, outcomes, card, ruled=ruled, outcome_rules=outcome_rules)
 
 
-def book(resolution: Resolution, outcomes: pl.DataFrame, card: RateCard) -> Books:
+def book(
+    resolution: Resolution,
+    outcomes: pl.DataFrame,
+    card: RateCard,
+    *,
+    ruled: pl.DataFrame | None = None,
+    outcome_rules: OutcomesFile | None = None,
+) -> Books:
     """Return the books of resolved spans; `resolution` holds runs without outcome and cost."""
-    runs = attach_outcomes(resolution.runs, at_home(outcomes, resolution.homes))
+    stated = at_home(outcomes, resolution.homes)
+    runs = attach_outcomes(resolution.runs, stated, ruled=ruled, rules=outcome_rules)
     attempts = resolution.attempts.sort("tenant", "attempt_id")
     fees = resolution.fees.sort("tenant", "trace_id", "span_id")
     line_items = primary_costs(charge(classify(attempts, runs), classify(fees, runs), card), attempts, card)

@@ -4,7 +4,8 @@ from typing import Any
 
 from tokenpnl_analytics.rules.alerts import ALERTS
 from tokenpnl_analytics.rules.budgets import BUDGETS
+from tokenpnl_analytics.rules.outcomes import OUTCOMES
 from tokenpnl_analytics.rules.prices import ALIASES, CONTRACT, FX, OVERRIDE
 from tokenpnl_analytics.rules.reading import RuleFile
 
-RULE_FILES: tuple[RuleFile[Any], ...] = (CONTRACT, OVERRIDE, ALIASES, FX, BUDGETS, ALERTS)
+RULE_FILES: tuple[RuleFile[Any], ...] = (CONTRACT, OVERRIDE, ALIASES, FX, BUDGETS, ALERTS, OUTCOMES)
