@@ -2,10 +2,22 @@
 
 from typing import Any
 
+from tokenpnl_analytics.rules.accounts import ACCOUNTS
 from tokenpnl_analytics.rules.alerts import ALERTS
+from tokenpnl_analytics.rules.allocation import ALLOCATION
 from tokenpnl_analytics.rules.budgets import BUDGETS
 from tokenpnl_analytics.rules.outcomes import OUTCOMES
 from tokenpnl_analytics.rules.prices import ALIASES, CONTRACT, FX, OVERRIDE
 from tokenpnl_analytics.rules.reading import RuleFile
 
-RULE_FILES: tuple[RuleFile[Any], ...] = (CONTRACT, OVERRIDE, ALIASES, FX, BUDGETS, ALERTS, OUTCOMES)
+RULE_FILES: tuple[RuleFile[Any], ...] = (
+    CONTRACT,
+    OVERRIDE,
+    ALIASES,
+    FX,
+    BUDGETS,
+    ALERTS,
+    OUTCOMES,
+    ALLOCATION,
+    ACCOUNTS,
+)
