@@ -63,7 +63,7 @@ def faults(rows: Iterable[AuditRow], key: bytes, head: Head | None) -> list[str]
             found.append(f"row {expected} is missing or out of order: row {row.seq} stands in its place")
         if row.prev != prev:
             found.append(f"row {row.seq} does not follow the row before it")
-        if not hmac.compare_digest(row.mac, signed(row, key)):
+        if row.mac != signed(row, key):
             found.append(f"row {row.seq} was changed, or written without the key of this home")
         if head is not None and row.seq == head.seq:
             at_head = row.mac
@@ -76,6 +76,6 @@ def _faults_of_head(head: Head | None, last: int, at_head: str) -> list[str]:
         return [f"the note of the last row is missing, though there are {last} rows"] if last else []
     if head.seq > last:
         return [f"the chain ends at row {last}, but row {head.seq} was written: its end was cut off"]
-    if head.seq and not hmac.compare_digest(head.mac, at_head):
+    if head.seq and head.mac != at_head:
         return [f"row {head.seq} is not the one that was noted outside"]
     return []

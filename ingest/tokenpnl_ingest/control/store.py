@@ -57,18 +57,16 @@ class ControlStore(Versions, Months, Reconciliations, Alerts):
         """
         engine, note = engine_of(url), HeadFile(head)
         try:
-            with note.alone(), engine.execution_options(**{WRITES: True}).begin() as connection:
-                if migrate(connection) and connection.scalar(sa.select(ABOUT.c.value)) is None:
-                    connection.execute(ABOUT.insert().values(name=_KEY_ID, value=_key_id(key)))
-                    if note.read() is None:
-                        note.write(Head(0, GENESIS))
-                _check_key(connection, key)
-        except sa.exc.OperationalError as error:
-            raise ConfigurationError(
-                f"the control store cannot be opened: {str(error.orig).strip()}; check $TOKENPNL_CONTROL"
-            ) from None
-        except sa.exc.SQLAlchemyError as error:
-            raise StoreError(f"the control store is not usable: {getattr(error, 'orig', error)}") from None
+            _prepare(engine, key, note)
+        except BaseException as error:
+            engine.dispose()
+            if isinstance(error, sa.exc.OperationalError):
+                raise ConfigurationError(
+                    f"the control store cannot be opened: {' '.join(str(error.orig).split())}; check $TOKENPNL_CONTROL"
+                ) from None
+            if isinstance(error, sa.exc.SQLAlchemyError):
+                raise StoreError(f"the control store is not usable: {getattr(error, 'orig', error)}") from None
+            raise
         return cls(engine, key, note, clock)
 
     def __enter__(self) -> Self:
@@ -82,6 +80,15 @@ class ControlStore(Versions, Months, Reconciliations, Alerts):
     def shut(self) -> None:
         """Let every connection go; `close` is for months."""
         self._engine.dispose()
+
+
+def _prepare(engine: sa.Engine, key: bytes, note: HeadFile) -> None:
+    with note.alone(), engine.execution_options(**{WRITES: True}).begin() as connection:
+        if migrate(connection) and connection.scalar(sa.select(ABOUT.c.value)) is None:
+            connection.execute(ABOUT.insert().values(name=_KEY_ID, value=_key_id(key)))
+            if note.read() is None:
+                note.write(Head(0, GENESIS))
+        _check_key(connection, key)
 
 
 def _key_id(key: bytes) -> str:
