@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from tokenpnl.errors import StoreError
 from tokenpnl.schema import Table
-from tokenpnl.tables import BOOKED, LINKS, OUTCOMES, SPANS
+from tokenpnl.tables import BOOKED, LINKS, OUTCOMES, SPANS, UNBOOKED
 from tokenpnl_analytics.books import Books, keep_books
 from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.links import components, link_keys
@@ -172,16 +172,21 @@ class Bookkeeper:
             self._book(touched, policy, mark, upto)
         except StoreError:
             raise
-        except Exception:
+        except Exception as fault:
             if not touched:
                 raise
             if len(touched) == 1:
                 log.exception("trace %s cannot be booked; its spans stay in the store", touched[0])
+                self._note_unbooked(touched[0], fault)
                 self._book_around_faults((), mark, upto)
                 return
             half = len(touched) // 2
             self._book_around_faults(touched[:half], mark, None)
             self._book_around_faults(touched[half:], mark, upto)
+
+    def _note_unbooked(self, trace_id: str, fault: Exception) -> None:
+        told = {"trace_id": [trace_id], "reason": [f"{type(fault).__name__}: {fault}"], "noted_at": [datetime.now(UTC)]}
+        self._store.replace_derived((), {UNBOOKED.name: conform(pl.DataFrame(told), UNBOOKED).to_arrow()})
 
     def _book(self, touched: Collection[str], policy: Policy, mark: int, upto: int | None) -> None:
         """Rebuild the components of the touched traces; `upto` moves the mark, None leaves it."""

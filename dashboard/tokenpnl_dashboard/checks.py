@@ -8,10 +8,14 @@ from typing import Any
 
 import polars as pl
 
+from tokenpnl.errors import ConfigurationError
 from tokenpnl.instrumentors import candidates, native_clients
+from tokenpnl.tables import UNBOOKED
+from tokenpnl_analytics.rules.registry import RULE_FILES
 from tokenpnl_analytics.units import PRICED_SHARE_FLOOR
 from tokenpnl_dashboard import words
 from tokenpnl_dashboard.book import Book
+from tokenpnl_dashboard.configuration import Configuration
 from tokenpnl_dashboard.serve import taken
 from tokenpnl_ingest.home import Home, running_collector
 from tokenpnl_ingest.serve import CollectorPorts
@@ -88,6 +92,29 @@ def data_findings(book: Book) -> Iterator[Finding]:
     yield from _usage_findings(book)
     yield from _outcome_findings(book)
     yield from _quarantine_findings(book)
+    yield from _unbooked_findings(book)
+
+
+def rule_findings(home: Home) -> Iterator[Finding]:
+    """Yield what is so about the rule files: a broken one leaves the last good rules in force."""
+    found = Configuration.of(home)
+    present = [file for file in RULE_FILES if found.text(file.name) is not None]
+    for file in present:
+        try:
+            found.read(file)
+        except ConfigurationError as error:
+            yield Finding(file.name, BROKEN, str(error), "correct the line; until then the last good rules hold")
+    if present:
+        names = _named([file.name for file in present])
+        yield Finding("rule files", GOOD, f"{len(present)} in {found.folder}: {names}")
+
+
+def _unbooked_findings(book: Book) -> Iterator[Finding]:
+    left_out = book.query("table", name=UNBOOKED.name, order_by="noted_at", descending=True)
+    if left_out.height:
+        traces = left_out["trace_id"].unique(maintain_order=True).to_list()
+        found = f"{len(traces):,} traces could not be booked: {_named(traces)}; last reason: {left_out['reason'][0]}"
+        yield Finding("unbooked", UNTRUSTED, found, "their spans are kept; report the reason")
 
 
 def _count(book: Book, table: str, **where: Any) -> int:

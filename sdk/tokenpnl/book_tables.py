@@ -215,3 +215,13 @@ LINKS = Table(
         text("scope_name", "Instrumentation scope that carries it there."),
     ),
 )
+
+UNBOOKED = Table(
+    "unbooked",
+    "one trace that could not be booked; its spans are stored, its earlier rows stand",
+    (
+        must(text("trace_id", "The trace.")),
+        must(text("reason", "What went wrong, as the log has it.")),
+        must(time("noted_at", "When.")),
+    ),
+)

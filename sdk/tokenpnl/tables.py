@@ -5,14 +5,14 @@ Facts are stored as they arrived; derived tables can always be rebuilt from them
 A column is nullable unless `required`; NULL means unknown, never zero.
 """
 
-from tokenpnl.book_tables import ATTEMPTS, CALLS, DUPLICATES, FEES, KIND_COLUMNS, LINE_ITEMS, LINKS, RUNS
+from tokenpnl.book_tables import ATTEMPTS, CALLS, DUPLICATES, FEES, KIND_COLUMNS, LINE_ITEMS, LINKS, RUNS, UNBOOKED
 from tokenpnl.fact_tables import BATCHES, EVALUATIONS, METRICS, OUTCOMES, QUARANTINE, REPORTED_USAGE, RESOURCES, SPANS
 from tokenpnl.schema import Table, integer, must, time
 
 __all__ = [
     "ATTEMPTS", "BATCHES", "BOOKED", "CALLS", "DERIVED", "DUPLICATES", "EVALUATIONS", "FACTS", "FEES", "KIND_COLUMNS",
     "LINE_ITEMS", "LINKS", "METRICS", "OUTCOMES", "QUARANTINE", "REPORTED_USAGE", "RESOURCES", "RUNS", "SPANS",
-    "TABLES",
+    "TABLES", "UNBOOKED",
 ]  # fmt: skip
 
 BOOKED = Table(
@@ -25,5 +25,5 @@ BOOKED = Table(
 )
 
 FACTS = (SPANS, RESOURCES, OUTCOMES, EVALUATIONS, METRICS, QUARANTINE, BATCHES)
-DERIVED = (ATTEMPTS, CALLS, FEES, RUNS, LINE_ITEMS, DUPLICATES, LINKS)
+DERIVED = (ATTEMPTS, CALLS, FEES, RUNS, LINE_ITEMS, DUPLICATES, LINKS, UNBOOKED)
 TABLES = (*FACTS, *DERIVED, BOOKED)

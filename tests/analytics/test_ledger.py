@@ -169,7 +169,12 @@ def test_a_trace_that_cannot_be_booked_does_not_stop_the_others(desk: Desk, capl
     desk.take([*spans, run(6, "run-6"), call(6, 1, parent=0, **{"gen_ai.request.model": "gpt-4.1"})])
     assert sorted(desk.table("runs")["run_id"]) == [f"run-{trace}" for trace in range(1, 6)]
     assert f"{6:032x}" in caplog.text
+    (left_out,) = desk.table("unbooked").to_dicts()
+    assert (left_out["trace_id"], left_out["reason"]) == (f"{6:032x}", "ZeroDivisionError: a fault of ours")
     assert desk.keeper.catch_up() == 0
+    desk.keeper = Bookkeeper(desk.collector.store, Standing(Policy(card)))
+    desk.take([call(6, 2, parent=0)])
+    assert desk.table("unbooked").is_empty()
 
 
 class Requested:
