@@ -22,17 +22,20 @@ import pyarrow as pa
 
 from tokenpnl.errors import StoreError
 from tokenpnl.schema import Table
-from tokenpnl.tables import BOOKED, LINKS, OUTCOMES, SPANS, UNBOOKED
+from tokenpnl.tables import BOOKED, EVALUATIONS, LINKS, OUTCOMES, SPANS, UNBOOKED
 from tokenpnl_analytics.books import Books, keep_books
 from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.links import components, link_keys
+from tokenpnl_analytics.outcome_rules import needs_attributes
 from tokenpnl_analytics.ratecard import RateCard
 from tokenpnl_analytics.resolve import UNREAD
+from tokenpnl_analytics.rules.outcomes import OutcomesFile
 from tokenpnl_ingest.store import Store
 
 log = logging.getLogger(__name__)
 # What resolution never looks at is most of a span's bytes.
 _READ = Table(SPANS.name, SPANS.grain, tuple(column for column in SPANS.columns if column.name not in UNREAD))
+_READ_WITH_ATTRIBUTES = Table(SPANS.name, SPANS.grain, (*_READ.columns, SPANS["attributes_json"]))
 _TRACES_A_ROUND = 1_500
 _PAUSE_S = 0.2
 _TROUBLE_S = 2.0
@@ -41,9 +44,10 @@ _LOOK_S = 2.0  # how often to look for a request to book again
 
 @dataclass(frozen=True)
 class Policy:
-    """How to book: the prices in force at every moment."""
+    """How to book: the prices in force at every moment, and the success definitions whose rules give outcomes."""
 
     card: RateCard
+    outcome_rules: OutcomesFile | None = None
 
 
 @dataclass(frozen=True)
@@ -190,8 +194,11 @@ class Bookkeeper:
 
     def _book(self, touched: Collection[str], policy: Policy, mark: int, upto: int | None) -> None:
         """Rebuild the components of the touched traces; `upto` moves the mark, None leaves it."""
-        spans, links = self._component(touched)
-        books = keep_books(spans, self._outcomes(spans), policy.card)
+        rules = policy.outcome_rules
+        table = _READ_WITH_ATTRIBUTES if rules is not None and needs_attributes(rules) else _READ
+        spans, links = self._component(touched, table)
+        scores = None if rules is None else self._evaluations(spans)
+        books = keep_books(spans, self._outcomes(spans), policy.card, outcome_rules=rules, evaluations=scores)
         tables = {**_derived(books), LINKS.name: links}
         if upto is not None:
             told = pl.DataFrame({"batch_no": [upto], "booked_at": [datetime.now(UTC)]})
@@ -209,9 +216,9 @@ class Bookkeeper:
         self._ahead |= traces
         return sorted(replaced)
 
-    def _component(self, touched: Collection[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Return the spans of all traces connected with the touched ones, and their links."""
-        spans = self._spans(touched)
+    def _component(self, touched: Collection[str], table: Table) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the spans of all traces connected with the touched ones, with the table's columns, and their links."""
+        spans = self._spans(touched, table)
         links = conform(link_keys(spans), LINKS)
         known = {*touched}
         while True:
@@ -220,18 +227,21 @@ class Bookkeeper:
             if not new:
                 return spans, links
             known |= new
-            more = self._spans(new)
+            more = self._spans(new, table)
             spans = pl.concat([spans, more])
             links = pl.concat([links, conform(link_keys(more), LINKS)])
 
-    def _spans(self, traces: Collection[str]) -> pl.DataFrame:
-        return self._frame("spans_of_traces", _READ, trace_ids=sorted(traces), columns=_READ.names)
+    def _spans(self, traces: Collection[str], table: Table) -> pl.DataFrame:
+        return self._frame("spans_of_traces", table, trace_ids=sorted(traces), columns=table.names)
 
     def _outcomes(self, spans: pl.DataFrame) -> pl.DataFrame:
         runs = spans["run_id"].drop_nulls().unique().to_list()
         traces = spans["trace_id"].unique().to_list()
         cases = spans["business_id"].drop_nulls().unique().to_list()
         return self._frame("outcomes_of", OUTCOMES, run_ids=runs, trace_ids=traces, business_ids=cases)
+
+    def _evaluations(self, spans: pl.DataFrame) -> pl.DataFrame:
+        return self._frame("evaluations_of", EVALUATIONS, trace_ids=spans["trace_id"].unique().to_list())
 
     def _frame(self, question: str, table: Table, **params: object) -> pl.DataFrame:
         answer: pa.Table = self._store.query(question, **params)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tokenpnl.tables import DERIVED
 from tokenpnl_analytics.ledger import Bookkeeper, Policy, Rebook, Standing
 from tokenpnl_analytics.ratecard import default_rate_card
+from tokenpnl_analytics.rules.outcomes import OUTCOMES as OUTCOME_RULES
 from tokenpnl_ingest.collector import Collector
 from tokenpnl_ingest.home import Home
 from tokenpnl_ingest.otlp import Signal
@@ -51,8 +52,9 @@ def call(trace: int, number: int, **more: Any) -> Span:
     return span(trace, number, **{**asked, **usage, **more})
 
 
-def run(trace: int, run_id: str) -> Span:
-    named = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": "desk", "tokenpnl.run.id": run_id}
+def run(trace: int, run_id: str, **more: str) -> Span:
+    own = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": "desk", "tokenpnl.run.id": run_id}
+    named = own | more
     return span(trace, 0, **named)
 
 
@@ -209,6 +211,19 @@ def test_a_new_policy_changes_what_is_booked_only_on_request_and_only_in_its_spa
     assert desk.keeper.catch_up() == 1
     assert desk.table("runs")["cost_usd"].to_list() == [Decimal("0.00042150")]
     assert told.open == []
+
+
+def test_a_rule_gives_the_outcome_of_a_run_from_its_own_attributes(desk: Desk) -> None:
+    text = """
+workflows:
+  - {workflow: "*", owner: ann, success: resolved, version: "1", rules: [
+      {when: {attribute: ticket.state, equals: resolved}, outcome: success}]}
+"""
+    rules = OUTCOME_RULES.parse(text)
+    desk.keeper = Bookkeeper(desk.collector.store, Standing(Policy(default_rate_card(), rules)))
+    desk.take([run(1, "r1", **{"ticket.state": "resolved"}), call(1, 1, parent=0), run(2, "r2"), call(2, 1, parent=0)])
+    told = desk.table("runs").select("run_id", "outcome", "outcome_source").rows()
+    assert told == [("r1", "success", "rule"), ("r2", None, None)]
 
 
 def test_a_keeper_on_its_own_thread_follows_what_is_loaded(desk: Desk) -> None:
