@@ -5,6 +5,7 @@ A rule speaks only where nobody else did: a stated outcome always beats it.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import polars as pl
 
@@ -128,7 +129,7 @@ def definition_changes(rules: OutcomesFile, since: datetime | None, until: datet
     rows = []
     for pattern in dict.fromkeys(one.workflow for one in rules.workflows):
         versions = rules.versions_of(pattern)
-        for before, after in zip(versions, versions[1:], strict=False):
+        for before, after in pairwise(versions):
             at = after.starts_at
             if at is not None and (since is None or at >= since) and (until is None or at < until):
                 rows.append((pattern, after.since, after.version, before.version, after.owner, after.success))

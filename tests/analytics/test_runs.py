@@ -81,3 +81,29 @@ def test_a_run_counts_its_calls_attempts_and_models() -> None:
     assert (row["n_spans"], row["n_calls"], row["n_attempts"], row["n_usage_missing"]) == (4, 2, 3, 1)
     assert row["models"] == "claude,gpt-5-mini"
     assert (row["outcome"], row["cost_usd"]) == (None, None)
+
+
+def case_and_weight(*rows: dict[str, Any]) -> tuple[str | None, float | None, str]:
+    (row,) = books(*rows).runs.to_dicts()
+    return row["business_id"], row["adjusted_count"], row["flags"]
+
+
+def test_a_run_carries_its_business_id_and_how_many_runs_it_stands_for() -> None:
+    assert case_and_weight(run(business_id="ticket-7", adjusted_count=4.0), chat("a", "run")) == ("ticket-7", 4.0, "")
+    assert case_and_weight(run(), chat("a", "run")) == (None, None, "")
+
+
+def test_without_a_word_of_the_run_span_its_spans_decide_where_they_agree() -> None:
+    one = chat("a", "run", business_id="ticket-7", adjusted_count=2.0), span("b", "run", adjusted_count=8.0)
+    assert case_and_weight(run(), *one) == ("ticket-7", 8.0, "")
+    other = span("b", "run", business_id="ticket-8")
+    assert case_and_weight(run(), one[0], other)[0] is None
+
+
+def test_the_run_spans_own_sampling_counts_before_that_of_its_children() -> None:
+    assert case_and_weight(run(adjusted_count=4.0), chat("a", "run", adjusted_count=8.0))[1] == 4.0
+
+
+def test_an_unknown_sampling_probability_leaves_the_run_without_weight() -> None:
+    told = case_and_weight(run(), chat("a", "run", adjusted_count=8.0), span("b", "run", flags="sampling_unknown"))
+    assert told == (None, None, "sampling_unknown")

@@ -82,3 +82,10 @@ def test_a_wrong_outcome_is_refused_whole(served: Served, said: object):
     status, answer = outcome(served, said)
     assert (status, count(served, "outcomes")) == (400, 0)
     assert "nothing was stored" in str(answer["message"])
+
+
+def test_an_outcome_by_business_id_is_taken(served: Served):
+    assert outcome(served, {"business_id": "ticket-7", "status": "success"}) == (200, {"accepted": 1})
+    assert count(served, "outcomes") == 1
+    stored = served[0].store.query("table", name="outcomes").to_pylist()[0]
+    assert (stored["business_id"], stored["run_id"], stored["trace_id"]) == ("ticket-7", None, None)

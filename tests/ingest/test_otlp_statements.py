@@ -57,3 +57,21 @@ def test_the_id_of_an_outcome_depends_on_run_status_time_and_source() -> None:
         ("r", "success", 1, "user"),
     ]
     assert len({outcome_id(*base), *(outcome_id(*other) for other in others)}) == 5
+
+
+def test_an_outcome_by_business_id_is_not_about_the_trace_of_its_record() -> None:
+    said = Statements()
+    told = {"tokenpnl.business.id": "ticket-7", "tokenpnl.outcome.status": "success"}
+    record = RawLog("1" * 32, "2" * 16, "tokenpnl.outcome", END_NS, "", None, "", "", told, {})
+    assert said.of_log(record, Received())
+    (row,) = said.outcomes
+    assert (row["business_id"], row["run_id"], row["trace_id"], row["span_id"]) == ("ticket-7", None, None, None)
+    assert row["outcome_id"] == outcome_id("ticket-7", "success", END_NS, "program")
+
+
+def test_an_outcome_on_a_span_is_about_that_span_whatever_case_it_names() -> None:
+    said = Statements()
+    told = {"tokenpnl.business.id": "ticket-7", "tokenpnl.outcome.status": "success"}
+    said.of_span(raw_span({}, events=[RawEvent("tokenpnl.outcome", END_NS, told)]), Received())
+    (row,) = said.outcomes
+    assert (row.get("business_id"), row["trace_id"]) == (None, "1" * 32)

@@ -101,3 +101,21 @@ def test_an_outcome_before_init_says_what_is_missing(recorded: Recording, monkey
 def test_time_is_told_in_utc_with_microseconds() -> None:
     assert iso_time(START_NS + 1_500) == "2026-01-01T00:00:00.000001Z"
     assert datetime.fromisoformat(iso_time(START_NS)) == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_an_outcome_may_be_told_by_business_id_without_a_run(recorded: Recording) -> None:
+    with tokenpnl.workflow("a", run_id="r-1", business_id="ticket-7"):
+        pass
+    with tokenpnl.workflow("webhook"):
+        tokenpnl.outcome("success", business_id="ticket-7", at=NOON)
+    assert recorded.span("invoke_workflow a").attributes["tokenpnl.business.id"] == "ticket-7"
+    (record,) = recorded.logs
+    told = dict(record.log_record.attributes)
+    assert told["tokenpnl.business.id"] == "ticket-7"
+    assert "tokenpnl.run.id" not in told
+
+
+def test_the_business_id_stays_on_the_run_span(recorded: Recording) -> None:
+    with tokenpnl.workflow("a", business_id="ticket-7"), tokenpnl.step("plan"):
+        assert "ticket-7" not in str(tokenpnl.carrier())
+    assert "tokenpnl.business.id" not in recorded.span("step plan").attributes

@@ -73,12 +73,12 @@ class Audit(Rules):
     """A random sample of claimed successes that somebody checked."""
 
     n: Annotated[int, Field(gt=0, description="Successes that were checked.")]
-    false: Annotated[int, Field(ge=0, description="How many of them were none.")]
+    n_false: Annotated[int, Field(ge=0, description="How many of them were none.")]
 
     @model_validator(mode="after")
     def _no_more_than_checked(self) -> Self:
-        if self.false > self.n:
-            raise ValueError(f"{self.false} of {self.n} checked successes cannot be false")
+        if self.n_false > self.n:
+            raise ValueError(f"{self.n_false} of {self.n} checked successes cannot be false")
         return self
 
 
@@ -88,7 +88,7 @@ class Definition(Rules):
     workflow: str = Field(description="Name or pattern (`support_*`); of several patterns the first that fits counts.")
     owner: str = Field(description="Who answers for the definition.")
     success: str = Field(description="What a success is, in one sentence that finance and engineering share.")
-    version: str = Field("1", description="Changes with every change of meaning.")
+    version: Annotated[str, BeforeValidator(_text_of)] = Field("1", description="Changes with every change of meaning.")
     since: date | None = Field(None, alias="from", description="First day (UTC) on which this version holds.")
     window: Duration | None = Field(None, description="How long an outcome may take: 7d, 36h, 30m.")
     values: dict[OutcomeStatus, Usd] = Field(
@@ -114,7 +114,7 @@ class OutcomesFile(Rules):
         starts = [(one.workflow, one.since) for one in self.workflows]
         twice = {key for key in starts if starts.count(key) > 1}
         if twice:
-            name, since = sorted(twice, key=str)[0]
+            name, since = min(twice, key=str)
             raise ValueError(f"two versions for {name!r} hold from the same day ({since or 'always'})")
         return self
 

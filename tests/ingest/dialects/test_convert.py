@@ -59,3 +59,44 @@ def test_an_instant_without_a_zone_is_utc() -> None:
 @pytest.mark.parametrize(("sent", "status"), [("429", 429), (200, 200), ("InternalServerError", None), (9, None)])
 def test_an_http_status_is_a_number_of_three_digits(sent: object, status: int | None) -> None:
     assert convert.http_status(sent) == status
+
+
+@pytest.mark.parametrize(
+    ("threshold", "count"),
+    [
+        ("0", 1.0),
+        ("8", 2.0),
+        ("c", 4.0),
+        ("c0000000000000", 4.0),
+        ("e6666666666668", 10.0),
+        ("ffffffffffffff", 2.0**56),
+    ],
+)
+def test_a_rejection_threshold_tells_how_many_traces_one_stands_for(threshold: str, count: float) -> None:
+    assert convert.of_threshold(threshold) == pytest.approx(count)
+    assert convert.of_trace_state(f"vendor=x,ot=rv:1;th:{threshold}") == pytest.approx(count)
+
+
+@pytest.mark.parametrize("threshold", ["", "g", "C", "123456789012345", None, 4])
+def test_what_is_no_threshold_tells_nothing(threshold: object) -> None:
+    assert convert.of_threshold(threshold) is None
+
+
+@pytest.mark.parametrize("state", ["", "vendor=th:c", "ot=rv:6e6d1a75832a2f"])
+def test_a_trace_state_without_threshold_tells_no_count(state: str) -> None:
+    assert convert.of_trace_state(state) is None
+
+
+def test_a_threshold_that_cannot_be_read_is_an_error() -> None:
+    with pytest.raises(ValueError, match="1 to 14 hex digits"):
+        convert.of_trace_state("ot=th:xyz")
+
+
+@pytest.mark.parametrize(("value", "count"), [(0.25, 4.0), ("0.1", 10.0), (1, 1.0), (0, None), (2, None), ("x", None)])
+def test_a_probability_is_turned_over(value: object, count: float | None) -> None:
+    assert convert.of_probability(value) == count
+
+
+@pytest.mark.parametrize(("value", "count"), [(10, 10.0), ("3", 3.0), (0.5, None)])
+def test_an_adjusted_count_is_at_least_one(value: object, count: float | None) -> None:
+    assert convert.adjusted_count(value) == count

@@ -2,7 +2,9 @@
 
 import json
 from decimal import Decimal
+from typing import Any
 
+import pytest
 from tests.ingest.raw_spans import START_NS, row_of
 
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "claude-sonnet-5"}
@@ -66,3 +68,28 @@ def test_an_end_before_the_start_leaves_the_end_unknown_and_is_flagged() -> None
 def test_a_better_name_wins_whatever_its_place() -> None:
     both = {"gen_ai.usage.prompt_tokens": 7, "gen_ai.usage.input_tokens": 9}
     assert row_of(both)["input_tokens"] == row_of(dict(reversed(both.items())))["input_tokens"] == 9
+
+
+@pytest.mark.parametrize(
+    ("attributes", "state", "count", "flagged"),
+    [
+        ({}, "", None, False),
+        ({}, "ot=th:c", 4.0, False),
+        ({"sampling.probability": 0.1}, "", 10.0, False),
+        ({"sampling.probability": 0.1}, "ot=th:c", 4.0, False),
+        ({"SampleRate": 20}, "", 20.0, False),
+        ({"sampling.threshold": "8"}, "", 2.0, False),
+        ({}, "ot=th:nonsense", None, True),
+        ({"sampling.probability": "often"}, "", None, True),
+    ],
+)
+def test_sampling_becomes_an_adjusted_count_or_a_flag(
+    attributes: dict[str, Any], state: str, count: float | None, *, flagged: bool
+) -> None:
+    row = row_of(attributes, trace_state=state)
+    assert row["adjusted_count"] == count
+    assert ("sampling_unknown" in row["flags"]) is flagged
+
+
+def test_the_business_id_of_a_span_has_its_column() -> None:
+    assert row_of({"tokenpnl.business.id": "ticket-7"})["business_id"] == "ticket-7"
