@@ -231,18 +231,18 @@ def _of_time() -> Iterator[Check]:
     for kind in ("Billing", "Charge"):
         start, end = f"{kind}PeriodStart", f"{kind}PeriodEnd"
         yield _rows(f"{kind} period", f"{start} is before {end}.", (start, end), _col(start) >= _col(end))
-    start = _col("BillingPeriodStart")
+    month = _col("BillingPeriodStart")
     yield _rows(
         "billing period is a month",
         "A billing period is one whole month in UTC.",
         ("BillingPeriodStart", "BillingPeriodEnd"),
-        (start.dt.truncate("1mo") != start) | (start.dt.offset_by("1mo") != _col("BillingPeriodEnd")),
+        (month.dt.truncate("1mo") != month) | (month.dt.offset_by("1mo") != _col("BillingPeriodEnd")),
     )
     yield _rows(
         "charge within billing period",
         "A charge period lies within its billing period.",
         ("ChargePeriodStart", "ChargePeriodEnd", "BillingPeriodStart", "BillingPeriodEnd"),
-        (_col("ChargePeriodStart") < start) | (_col("ChargePeriodEnd") > _col("BillingPeriodEnd")),
+        (_col("ChargePeriodStart") < month) | (_col("ChargePeriodEnd") > _col("BillingPeriodEnd")),
     )
     yield _rows(
         "charge period is an hour or a day",

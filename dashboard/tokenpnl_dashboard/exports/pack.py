@@ -63,6 +63,6 @@ def _disclosure(
         ("Without a price", f"{words.counted(int(unpriced['quantity'].sum()), 'unit')} of usage{floor}"),
         ("Runs", f"{words.counted(row.get('n_runs') or 0, 'production run')} started in the period"),
         ("Outcome coverage", f"{words.percent(row.get('outcome_coverage'))} of runs older than the outcome window"),
-        ("Interval", f"95%, {words.listed(methods)}" if methods else "none: nothing has settled yet"),
+        ("Interval", f"95%, {'; '.join(methods)}" if methods else "none: nothing has settled yet"),
         ("Not checked", "the cost is computed from traces; this file does not say whether an invoice agrees"),
     )

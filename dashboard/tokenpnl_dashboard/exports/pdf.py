@@ -31,6 +31,7 @@ def one_pager(pack: Pack) -> bytes:
     page.set_lang("en")
     page.set_creation_date(pack.as_of)
     page.set_margins(_LEFT, 15)
+    page.c_margin = 0
     page.add_page()
     _write(page, "Token P&L", size=18, bold=True, height=9)
     _write(page, f"{pack.period}, read {words.moment(pack.as_of)}, USD", colour=_MUTED, height=7)

@@ -1,0 +1,238 @@
+"""`tokenpnl export`: the books as files for other systems and other readers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tokenpnl_dashboard.cli import CHECK_FAILED, OK
+from tokenpnl_dashboard.commands.options import HOME, formats
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from tokenpnl_analytics.periods import Period
+    from tokenpnl_dashboard.book import Book
+    from tokenpnl_dashboard.configuration import Configuration
+    from tokenpnl_dashboard.exports.pack import Pack
+
+FOCUS_VERSION = "1.2"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What an export reads."""
+
+    book: "Book"
+    rules: "Configuration"
+    period: "Period"
+    as_of: datetime
+    zone: str
+
+    def lines(self) -> "pl.DataFrame":
+        """Return the line items of the period."""
+        from tokenpnl_dashboard.lines import line_items
+
+        return line_items(self.book, since=self.period.since, until=self.period.until)
+
+
+@click.group("export")
+def command() -> None:
+    """Write the books for other systems: FOCUS, general ledger, XLSX, PDF, CSV, Parquet.
+
+    Every file sums to the same P&L, to the last digit. Usage without a price is in none of them, and is said.
+    """
+
+
+def _of_period(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Add period, zone, output and home to a verb."""
+    verb = HOME(verb)
+    out = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
+    verb = click.option("-o", "--output", type=out, help="File to write; - is standard output.")(verb)
+    verb = click.option("--zone", default="UTC", show_default=True, help="Time zone of days and months.")(verb)
+    return click.option("--period", default="all", show_default=True, help="Such as 2026-10, last-30d, mtd.")(verb)
+
+
+@contextmanager
+def opened(home: Path | None, period: str, zone: str) -> Iterator[Source]:
+    """Give what an export reads: the book, its rule files, and the period that the text names."""
+    from tokenpnl_analytics.periods import parse_period, reading_moment
+    from tokenpnl_dashboard.book import open_book
+    from tokenpnl_dashboard.configuration import Configuration
+    from tokenpnl_ingest.home import Home
+
+    place = Home.at(home)
+    with open_book(place) as book:
+        now = reading_moment(book.version().newest_at, now=datetime.now(UTC))
+        yield Source(book, Configuration.of(place), parse_period(period, now=now, zone=zone), now, zone)
+
+
+@command.command("focus")
+@click.option("--version", "version", type=click.Choice([FOCUS_VERSION]), default=FOCUS_VERSION, show_default=True)
+@click.option("--grain", type=click.Choice(["hour", "day"]), default="day", show_default=True, help="Charge period.")
+@click.option("--check", is_flag=True, help="Print our checks of the rows; exit code 1 when one fails.")
+@_of_period
+@formats
+def focus(version: str, grain: str, form: str, *, check: bool, output: Path | None, **asked: Any) -> int:
+    """Write FOCUS rows: CSV, or Parquet where the file's name says so; checked, never certified.
+
+    With --check the rows go to -o alone and the checks to standard output.
+    """
+    from tokenpnl_analytics.focus import focus_rows, unpriced_usage
+    from tokenpnl_dashboard.output import print_frame
+
+    with opened(**asked) as source:
+        lines = source.lines()
+        outcomes = source.book.query("table", name="runs", columns=["tenant", "run_id", "outcome"])
+        rows = focus_rows(lines, outcomes, grain=grain)
+    if output is not None or not check:
+        _write(_table(rows, output), output, f"{rows.height} rows of FOCUS {version}")
+    _say_total(rows["EffectiveCost"].sum(), unpriced_usage(lines))
+    if not check:
+        return OK
+    from tokenpnl_dashboard.exports.checked import checked
+
+    judged = checked(rows, lines)
+    print_frame(judged if form != "table" else _for_eyes(judged), form, title=f"FOCUS {version}, checked", names=3)
+    return CHECK_FAILED if (judged["status"] == "failed").any() else OK
+
+
+@command.command("gl")
+@click.option("--template", is_flag=True, help="Print an accounts.yaml to begin with.")
+@_of_period
+def ledger(output: Path | None, *, template: bool, **asked: Any) -> int:
+    """Write the journal for the general ledger by accounts.yaml: balanced debits and credits, as CSV.
+
+    Exit code 1 when a cost has no account.
+    """
+    from tokenpnl_analytics.gl import journal, unmapped
+    from tokenpnl_analytics.rules.accounts import ACCOUNTS, TEMPLATE
+    from tokenpnl_dashboard.output import csv_text
+
+    if template:
+        _write(TEMPLATE.encode(), output, "an account map")
+        return OK
+    with opened(**asked) as source:
+        lines, accounts = source.lines(), source.rules.read(ACCOUNTS)
+    lacking = unmapped(lines, accounts)
+    if lacking.height:
+        click.echo(csv_text(lacking), err=True, nl=False)
+        click.echo(
+            f"{lacking.height} kinds of cost have no account; nothing was written. Add rules to accounts.yaml, "
+            "or begin with `tokenpnl export gl --template`",
+            err=True,
+        )
+        return CHECK_FAILED
+    entries = journal(lines, accounts, zone=asked["zone"])
+    _write(_table(entries, output), output, f"{entries.height} journal entries")
+    return OK
+
+
+@command.command("csv")
+@_of_period
+def as_csv(output: Path | None, **asked: Any) -> int:
+    """Write the line items as CSV: every digit, ISO times, text that no spreadsheet runs as a formula."""
+    return _lines_to(output, "csv", asked)
+
+
+@command.command("parquet")
+@_of_period
+def as_parquet(output: Path | None, **asked: Any) -> int:
+    """Write the line items as Parquet, money as Decimal(38, 12)."""
+    return _lines_to(output, "parquet", asked)
+
+
+@command.command("xlsx")
+@_of_period
+def as_workbook(output: Path | None, **asked: Any) -> int:
+    """Write the P&L as a workbook whose figures are formulas over its lines."""
+    from tokenpnl_dashboard.exports.xlsx import workbook
+
+    with opened(**asked) as source:
+        pack = _pack(source)
+    _write(workbook(pack), _binary(output, "tokenpnl.xlsx"), "a workbook")
+    return OK
+
+
+@command.command("pdf")
+@_of_period
+def as_page(output: Path | None, **asked: Any) -> int:
+    """Write the P&L on one page of PDF."""
+    from tokenpnl_dashboard.exports.pdf import one_pager
+
+    with opened(**asked) as source:
+        pack = _pack(source)
+    _write(one_pager(pack), _binary(output, "tokenpnl.pdf"), "a page")
+    return OK
+
+
+def _lines_to(output: Path | None, form: str, asked: dict[str, Any]) -> int:
+    from tokenpnl_analytics.focus import unpriced_usage
+    from tokenpnl_dashboard.exports.tables import csv_bytes, parquet_bytes
+
+    with opened(**asked) as source:
+        lines = source.lines()
+    content = csv_bytes(lines) if form == "csv" else parquet_bytes(lines)
+    _write(content, output if form == "csv" else _binary(output, "tokenpnl.parquet"), f"{lines.height} line items")
+    _say_total(lines["cost_usd"].sum(), unpriced_usage(lines))
+    return OK
+
+
+def _pack(source: Source) -> "Pack":
+    from tokenpnl_analytics.units import cohort
+    from tokenpnl_dashboard import words
+    from tokenpnl_dashboard.exports.pack import pack_of
+
+    period = source.period
+    runs = source.book.query("table", name="runs", since=period.since, until=period.until)
+    named = words.days_of(period) if source.zone == "UTC" else f"{period.label} in {source.zone}"
+    return pack_of(source.lines(), cohort(runs, as_of=source.as_of), period=named, as_of=source.as_of)
+
+
+def _table(frame: "pl.DataFrame", output: Path | None) -> bytes:
+    from tokenpnl_dashboard.exports.tables import csv_bytes, parquet_bytes
+
+    return parquet_bytes(frame) if output is not None and output.suffix == ".parquet" else csv_bytes(frame)
+
+
+def _binary(output: Path | None, usual: str) -> Path:
+    """Return where a file goes that no terminal should be shown."""
+    return Path(usual) if output is None else output
+
+
+def _write(content: bytes, output: Path | None, what: str) -> None:
+    if output is None or str(output) == "-":
+        click.get_binary_stream("stdout").write(content)
+        return
+    output.write_bytes(content)
+    click.echo(f"wrote {what} to {output}", err=True)
+
+
+def _say_total(total: Any, unpriced: "pl.DataFrame") -> None:
+    from tokenpnl_dashboard import words
+
+    click.echo(f"effective cost {words.exact_usd(total)}", err=True)
+    if unpriced.height:
+        n_lines, quantity = int(unpriced["n_lines"].sum()), int(unpriced["quantity"].sum())
+        models = unpriced["model"].fill_null("(unknown)").unique(maintain_order=True).to_list()
+        click.echo(
+            f"{words.counted(n_lines, 'usage line')} ({quantity:,} units of {words.listed(models[:5])}) "
+            "without a price cost an unknown amount; the total is a floor",
+            err=True,
+        )
+
+
+def _for_eyes(judged: "pl.DataFrame") -> "pl.DataFrame":
+    """Return the failed and skipped checks, and one row that counts the others."""
+    import polars as pl
+
+    from tokenpnl_analytics.focus_checks import PASSED
+
+    shown = judged.filter(pl.col("status") != PASSED).select("check", "status", "rule", "n_bad", "example")
+    n_passed = judged.height - shown.height
+    summed = {"check": f"{n_passed} of {judged.height} checks", "status": PASSED, "rule": "held", "n_bad": 0}
+    return pl.concat([shown, pl.DataFrame([summed])], how="diagonal_relaxed")
