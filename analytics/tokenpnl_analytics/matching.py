@@ -49,20 +49,28 @@ class Match:
     released_ns: int | None = None
 
 
-def match(card: RateCard, provider: str | None, model: str | None, service_tier: str | None) -> Match:
-    """Return the price lists of a served model; standard ones where its context has none."""
-    found = _find(card.snapshot, provider, model) if model else None
+def match(
+    card: RateCard, provider: str | None, model: str | None, service_tier: str | None, deployment: str | None = None
+) -> Match:
+    """Return the published price lists of a served model; standard ones where its context has none."""
+    here = deployment in SELF_HOSTED_DEPLOYMENTS
+    found = _find(card.snapshot, provider, model) if model and not here else None
     if found is None or model is None:
         return Match()
     seller, owner, model_id, undated = found
-    tier = (service_tier or "").lower()
-    context = STANDARD if tier in _NO_CONTEXT else tier
+    context = context_of(service_tier)
     # A seller without a list of its own borrows the maker's standard prices, but not the maker's discounts.
     own = seller == owner and context in {STANDARD, *CONTEXTS}
     key = card.keys.get((owner, model_id, context)) if own else None
     standard = card.keys.get((owner, model_id, STANDARD))
     unmatched = key is None and context != STANDARD
-    return Match(standard if key is None else key, unmatched, undated, _released_ns(model))
+    return Match(standard if key is None else key, unmatched, undated, released_ns(model))
+
+
+def context_of(service_tier: str | None) -> str:
+    """Return the price context that a tier of a response asks for; standard for the ordinary ones."""
+    tier = (service_tier or "").lower()
+    return STANDARD if tier in _NO_CONTEXT else tier
 
 
 def _find(snapshot: DataSnapshot, provider: str | None, model: str) -> tuple[str, str, str, bool] | None:
@@ -90,7 +98,8 @@ def _spellings(model: str) -> list[tuple[str, bool]]:
     return [*((name, False) for name in names), *([(undated, True)] if undated not in names else [])]
 
 
-def _released_ns(model: str) -> int | None:
+def released_ns(model: str) -> int | None:
+    """Return the start of the day that a model's own name carries; None when it carries none."""
     found = _DATE_IN_NAME.search(model)
     if found is None:
         return None

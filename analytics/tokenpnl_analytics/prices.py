@@ -6,19 +6,25 @@ exact at twelve decimals, so that sums depend on no order, partition or engine.
 
 import polars as pl
 
-from tokenpnl.model import CostSource, Flag, ServedReason, UsageKind
+from tokenpnl.model import CostSource, Flag, PriceSource, ServedReason, UsageKind
 from tokenpnl.tables import LINE_ITEMS
 from tokenpnl_analytics.frames import MONEY, empty
-from tokenpnl_analytics.matching import SELF_HOSTED_DEPLOYMENTS, SELF_HOSTED_SERVERS, match
-from tokenpnl_analytics.ratecard import KINDS, REQUEST_KIND, RateCard
+from tokenpnl_analytics.lookup import N_KINDS, Lookup, as_ruled, lookup
+from tokenpnl_analytics.matching import SELF_HOSTED_DEPLOYMENTS, SELF_HOSTED_SERVERS
+from tokenpnl_analytics.ratecard import (
+    KIND_CODES,
+    KINDS,
+    REQUEST_KIND,
+    WEB_SEARCH_KIND,
+    RateCard,
+    without_prices,
+)
+from tokenpnl_analytics.rulebook import DAY_NS
 
 FEE_KIND = "fee"
 USAGE_CHARGE = "Usage"
 _MILLION = 1_000_000
-_DAY_NS = 86_400_000_000_000
-_MATCHED_BY = ("provider", "model", "service_tier")
 _CATEGORY_COLUMNS = ("cost_category", "category_rule", "cause")
-_KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
 _LINE_FLAGS = (
     Flag.CONTEXT_UNMATCHED.value,
     Flag.PRICE_BEFORE_FIRST.value,
@@ -46,14 +52,19 @@ def charge(attempts: pl.DataFrame, fees: pl.DataFrame, card: RateCard) -> pl.Dat
 
 
 def token_lines(attempts: pl.DataFrame, card: RateCard) -> pl.DataFrame:
-    """Return the line items of tokens alone.
+    """Return the line items of tokens, requests and searches alone.
 
     Args:
         attempts: `attempt_id, provider, model, service_tier, deployment, started_at, billed, flags`, the usage kinds
-            and `input_total_tokens`; other columns of `line_items` are carried along.
+            and `input_total_tokens`; `web_searches`, `region` and `tenant` where known; other columns of `line_items`
+            are carried along.
         card: dated prices.
+
+    Returns:
+        List cost, contracted cost (negotiated, before commitments) and `cost_usd` (effective: 0 where a commitment
+        serves) side by side; `standard_cost_usd` is the contracted cost in the standard tier, on lines of another one.
     """
-    priced = _priced_kinds(attempts, card)
+    priced, ruled = _priced_kinds(attempts, card)
     owners = attempts.select(
         *(name for name in LINE_ITEMS.names if name in attempts.columns and name != "flags"),
         pl.col("flags").alias("attempt_flags"),
@@ -61,91 +72,127 @@ def token_lines(attempts: pl.DataFrame, card: RateCard) -> pl.DataFrame:
         _self_hosted().alias("self_hosted"),
     )
     lines = pl.concat([priced, owners[priced["row"]]], how="horizontal")
-    usd = pl.when("unbilled").then(pl.lit(0, MONEY)).when(~pl.col("self_hosted")).then(_cost("usd_per_million"))
-    uncached = pl.when("unbilled").then(pl.lit(0, MONEY)).when(~pl.col("self_hosted"))
+    effective = "effective_usd_per_million" if ruled else "usd_per_million"
     lines = lines.with_columns(
-        usd.alias("cost_usd"),
-        uncached.then(_cost("uncached_usd_per_million")).alias("uncached_cost_usd"),
-        (pl.col("usd_per_million").is_null() & ~pl.col("unbilled") & ~pl.col("self_hosted")).alias(Flag.UNPRICED.value),
+        _billed(effective).alias("cost_usd"),
+        _billed("uncached_usd_per_million").alias("uncached_cost_usd"),
+        # A line of the standard tier has no other tier to be compared with, billed or not.
+        pl.when(pl.col("standard_usd_per_million").is_not_null())
+        .then(_billed("standard_usd_per_million"))
+        .alias("standard_cost_usd"),
+        *([_billed("usd_per_million").alias("list_cost_usd")] if ruled else []),
+        *([_billed("contracted_usd_per_million").alias("contracted_cost_usd")] if ruled else []),
+        (pl.col(effective).is_null() & ~pl.col("unbilled") & ~pl.col("self_hosted")).alias(Flag.UNPRICED.value),
+        (pl.col("self_hosted") & pl.col(effective).is_null()).alias("by_gpu"),
         pl.col("kind_code").replace_strict(dict(enumerate(KINDS)), return_dtype=pl.String).alias("usage_kind"),
     )
     return _with_flags(lines).select(
         pl.exclude("attempt_flags", "kind_code", "row", "rounded"),
         pl.concat_str("attempt_id", pl.lit("/"), "usage_kind").alias("line_id"),
         pl.lit(USAGE_CHARGE).alias("charge_category"),
+        pl.col("usd_per_million").alias("list_unit_usd_per_million"),
+        *_price_columns(ruled=ruled),
+        _cost_source(ruled=ruled),
+        *([] if card.sections else [pl.lit(card.version).alias("price_version")]),
+    )
+
+
+def _price_columns(*, ruled: bool) -> list[pl.Expr]:
+    """Return the columns that say where a price comes from; without rules every price is the published one."""
+    if ruled:
+        return [
+            pl.col("contracted_usd_per_million").alias("contracted_unit_usd_per_million"),
+            pl.col("rule_pool").alias("pool"),
+        ]
+    priced = pl.col("usd_per_million").is_not_null()
+    return [
         pl.col("cost_usd").alias("list_cost_usd"),
         pl.col("cost_usd").alias("contracted_cost_usd"),
-        pl.col("usd_per_million").alias("list_unit_usd_per_million"),
-        _cost_source().alias("cost_source"),
-        pl.lit(card.version).alias("price_version"),
-    )
+        pl.col("usd_per_million").alias("contracted_unit_usd_per_million"),
+        pl.when(priced).then(pl.lit(PriceSource.GENAI_PRICES.value)).alias("price_source"),
+    ]
 
 
-def _priced_kinds(attempts: pl.DataFrame, card: RateCard) -> pl.DataFrame:
-    """Return one row per attempt and kind with tokens, in that order: quantity, unit prices, what is odd about them."""
-    slots = _slot_of_each_attempt(attempts, card)
+def _priced_kinds(attempts: pl.DataFrame, card: RateCard) -> tuple[pl.DataFrame, bool]:
+    """Return one row per attempt and kind with tokens, in that order, and whether rules decided any price.
+
+    A row holds quantity, unit prices and what is odd about them; with rules also the columns of `RULED`, with sections
+    also `price_version`.
+    """
+    numbered = attempts.with_row_index("row")
+    if not card.sections:
+        counted, ruled = _counted(numbered, card)
+        return _in_order(counted), ruled
+    parts, left = [], pl.lit(value=True)
+    for section in card.sections:
+        inside = pl.col("started_at").to_physical().is_between(section.from_ns, section.until_ns, closed="left")
+        parts.append(_of_version(numbered.filter(inside), section.card))
+        left = left & ~inside
+    parts.append(_of_version(numbered.filter(left), without_prices(card)))
+    return _in_order(pl.concat(part.select(parts[0].columns) for part in parts)), True
+
+
+def _of_version(numbered: pl.DataFrame, card: RateCard) -> pl.DataFrame:
+    counted, ruled = _counted(numbered, card)
+    if not ruled:
+        counted = as_ruled(counted)
+    return counted.with_columns(pl.lit(card.version).alias("price_version"))
+
+
+def _in_order(counted: pl.DataFrame) -> pl.DataFrame:
+    # One key sorts twice as fast as two.
+    return counted.sort(pl.col("row").cast(pl.Int64) * N_KINDS + pl.col("kind_code"))
+
+
+def _counted(numbered: pl.DataFrame, card: RateCard) -> tuple[pl.DataFrame, bool]:
+    """Return one row per attempt and kind with tokens, in no order, and whether rules decided any price."""
+    found = lookup(card, numbered)
+    slots = _slot_of_each_attempt(numbered, found)
     has_usage = pl.any_horizontal(pl.col(kind.column).fill_null(0) > 0 for kind in UsageKind)
-    facts = pl.concat(
-        [slots, attempts.select(*(kind.column for kind in UsageKind), has_usage.cast(pl.Int64).alias(REQUEST_KIND))],
-        how="horizontal",
+    searches = [pl.col("web_searches").alias(WEB_SEARCH_KIND)] if "web_searches" in numbered.columns else []
+    columns = (*(kind.column for kind in UsageKind), REQUEST_KIND, *([WEB_SEARCH_KIND] if searches else []))
+    quantities = numbered.select(
+        *(kind.column for kind in UsageKind), has_usage.cast(pl.Int64).alias(REQUEST_KIND), *searches
     )
+    facts = pl.concat([slots, quantities], how="horizontal")
     counted = pl.concat(
         facts.filter(pl.col(column) > 0).select(
             *slots.columns, pl.lit(code, pl.Int64).alias("kind_code"), pl.col(column).alias("quantity")
         )
-        for code, column in enumerate((*(kind.column for kind in UsageKind), REQUEST_KIND))
+        for code, column in enumerate(columns)
     )
-    rates = card.rates.select(
-        (pl.col("rate_id") * len(KINDS) + pl.col("usage_kind").replace_strict(_KIND_CODES)).alias("rate_key"),
-        "usd_per_million",
-        "uncached_usd_per_million",
-        pl.col("rounded"),
-    )
-    priced = counted.with_columns((pl.col("rate_id") * len(KINDS) + pl.col("kind_code")).alias("rate_key")).join(
-        rates, on="rate_key", how="left"
+    priced = counted.with_columns((pl.col("rate_id") * N_KINDS + pl.col("kind_code")).alias("rate_key")).join(
+        found.rates, on="rate_key", how="left"
     )
     # Few models have a price per request; for the others a request is no line at all.
-    asked = (pl.col("kind_code") != _KIND_CODES[REQUEST_KIND]) | pl.col("usd_per_million").is_not_null()
-    return (
-        priced.filter(asked)
-        .sort(pl.col("row").cast(pl.Int64) * len(KINDS) + pl.col("kind_code"))  # one key sorts twice as fast as two
-        .with_columns(pl.col("rounded").fill_null(value=False).alias(Flag.PRICE_ROUNDED.value))
-        .drop("rate_key", "rate_id")
-    )
+    asked = (pl.col("kind_code") != KIND_CODES[REQUEST_KIND]) | pl.col("usd_per_million").is_not_null()
+    rounded = pl.col("rounded").fill_null(value=False).alias(Flag.PRICE_ROUNDED.value)
+    return priced.filter(asked).with_columns(rounded).drop("rate_key", "rate_id"), found.ruled
 
 
-def _slot_of_each_attempt(attempts: pl.DataFrame, card: RateCard) -> pl.DataFrame:
+def _slot_of_each_attempt(numbered: pl.DataFrame, found: Lookup) -> pl.DataFrame:
     """Return one row per attempt: `row`, `rate_id` (NULL: unpriced), and what is odd about it."""
-    models = attempts.select(_MATCHED_BY).unique()
-    matches = [match(card, *names) for names in models.iter_rows()]
-    known = models.with_columns(
-        pl.Series("card_key", [found.card_key for found in matches], pl.Int64),
-        pl.Series("never", [found.context_unmatched for found in matches], pl.Boolean),
-        pl.Series(Flag.PRICE_OF_UNDATED_MODEL.value, [found.undated for found in matches], pl.Boolean),
-        pl.Series("released_ns", [found.released_ns for found in matches], pl.Int64),
-    )
     asked = (
-        attempts.select(
-            *_MATCHED_BY,
-            pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"),
+        numbered.select(
+            *found.by,
+            "row",
             pl.col("started_at").to_physical().alias("at_ns"),
             pl.col("input_total_tokens").fill_null(pl.sum_horizontal(_input_columns())).alias("input_total"),
         )
-        .join(known, on=_MATCHED_BY, nulls_equal=True, how="left")
-        .drop(_MATCHED_BY)
+        .join(found.known, on=found.by, nulls_equal=True, how="left", maintain_order="left")
+        .drop(found.by)
     )
-    day_ns = pl.col("at_ns") % _DAY_NS
+    day_ns = pl.col("at_ns") % DAY_NS
     inside = (
         pl.col("at_ns").is_between("from_ns", "until_ns", closed="left")
         & day_ns.is_between("day_from_ns", "day_until_ns", closed="left")
         & pl.col("input_total").is_between("input_above", "input_up_to", closed="right")
     )
-    slots = card.slots.drop("provider", "model", "context")
-    found = asked.join(slots, on="card_key").filter(inside).select("row", "rate_id", "context_matched")
-    return asked.join(found, on="row", how="left", maintain_order="left").select(
+    slots = asked.join(found.slots, on="card_key").filter(inside).select("row", "rate_id", "context_matched")
+    return asked.join(slots, on="row", how="left", maintain_order="left").select(
         "row",
         "rate_id",
-        Flag.PRICE_OF_UNDATED_MODEL.value,
+        pl.col("undated").alias(Flag.PRICE_OF_UNDATED_MODEL.value),
         (pl.col("never") | pl.col("context_matched").not_().fill_null(value=False)).alias(Flag.CONTEXT_UNMATCHED.value),
         (pl.col("at_ns") < pl.col("released_ns")).fill_null(value=False).alias(Flag.PRICE_BEFORE_FIRST.value),
     )
@@ -155,9 +202,13 @@ def _input_columns() -> list[pl.Expr]:
     return [pl.col(kind.column).fill_null(0) for kind in UsageKind if kind.value.startswith("input_")]
 
 
-def _cost(price: str) -> pl.Expr:
-    """Quantity times a price per million. Exact: the price has six decimals, the result twelve."""
-    return pl.col("quantity") * (pl.col(price) / _MILLION)
+def _billed(price: str) -> pl.Expr:
+    """Quantity times a price per million, 0 where nothing was billed.
+
+    Exact: the price has six decimals, the result twelve.
+    """
+    cost = pl.col("quantity") * (pl.col(price) / _MILLION)
+    return pl.when("unbilled").then(pl.lit(0, MONEY)).otherwise(cost)
 
 
 def _self_hosted() -> pl.Expr:
@@ -166,13 +217,17 @@ def _self_hosted() -> pl.Expr:
     ).fill_null(value=False)
 
 
-def _cost_source() -> pl.Expr:
+def _cost_source(*, ruled: bool) -> pl.Expr:
+    committed = pl.col("rule_pool").is_not_null() if ruled else pl.lit(value=False)
     return (
         pl.when(Flag.UNPRICED.value)
         .then(pl.lit(CostSource.UNPRICED.value))
-        .when("self_hosted")
+        .when("by_gpu")
         .then(pl.lit(CostSource.GPU.value))
+        .when(committed)
+        .then(pl.lit(CostSource.COMMITMENT.value))
         .otherwise(pl.lit(CostSource.COMPUTED.value))
+        .alias("cost_source")
     )
 
 

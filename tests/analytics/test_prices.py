@@ -206,6 +206,7 @@ def _genai_usage(tokens):
         output_reasoning_tokens=total("output_reasoning"),
         output_audio_tokens=total("output_audio"),
         output_image_tokens=total("output_image"),
+        web_searches=total("web_search"),
     )
 
 
@@ -246,7 +247,7 @@ def test_two_thousand_random_usages_cost_what_genai_prices_says(rows, card):
                 "started_at": at,
                 "input_total_tokens": sum(n for kind, n in tokens.items() if kind.startswith("input_")),
             }
-            | {f"{kind}_tokens": n for kind, n in tokens.items()}
+            | {"web_searches" if kind == "web_search" else f"{kind}_tokens": n for kind, n in tokens.items()}
             for provider, model, context, at, tokens in usages
         )
     )

@@ -268,7 +268,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
     """Return a match's pattern as a regular expression, to be searched in lower-case text."""
     if len(pattern) > 1 and pattern.startswith("/") and pattern.endswith("/"):
         return re.compile(pattern[1:-1], re.IGNORECASE)
-    return re.compile(translate(pattern.lower()))
+    return re.compile(r"\A" + translate(pattern.lower()))
 
 
 def fits(pattern: str, texts: Sequence[str | None]) -> bool:
