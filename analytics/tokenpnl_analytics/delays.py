@@ -9,6 +9,7 @@ import polars as pl
 
 from tokenpnl.model import OutcomeStatus
 from tokenpnl_analytics.outcomes import outcome_delays
+from tokenpnl_analytics.rules.outcomes import fits
 
 _WINDOW_QUANTILE = 0.95
 _HOUR = 3600.0
@@ -19,13 +20,18 @@ def outcome_windows(runs: pl.DataFrame, given: Mapping[str, timedelta] | None = 
 
     Args:
         runs: table `runs`.
-        given: windows that the configuration states; they win over the observed ones.
+        given: windows that the configuration states, by workflow or pattern (`support_*`), of which the first that
+            fits counts; they win over the observed ones.
 
     Returns:
         `workflow, window_hours`: the given window, else the observed 95th percentile of outcome delay. A workflow
         without outcomes and without a stated window is absent: none of its runs is ever settled.
     """
-    stated = {name: window.total_seconds() / _HOUR for name, window in (given or {}).items()}
+    named_workflows = runs["workflow"].drop_nulls().unique().sort()
+    fitting = {
+        name: [window for pattern, window in (given or {}).items() if fits(name, pattern)] for name in named_workflows
+    }
+    stated = {name: windows[0].total_seconds() / _HOUR for name, windows in fitting.items() if windows}
     observed = (
         outcome_delays(runs)
         .group_by("workflow")

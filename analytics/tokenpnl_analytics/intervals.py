@@ -30,6 +30,7 @@ class Interval:
         n_clusters: independent groups of runs.
         design_effect: variance with clusters over variance without; None where one of them is 0.
         method: how it was made, in words.
+        fieller: Fieller's limits of the same ratio; None where his set is unbounded or there are too few clusters.
     """
 
     low: float | None
@@ -38,6 +39,7 @@ class Interval:
     n_clusters: int
     design_effect: float | None
     method: str
+    fieller: tuple[float, float] | None = None
 
 
 def ratio_interval(cost: Floats, successes: Floats, clusters: Codes, *, chance: np.random.Generator) -> Interval:
@@ -49,8 +51,8 @@ def ratio_interval(cost: Floats, successes: Floats, clusters: Codes, *, chance: 
     could be none) there is no upper bound; below ten successes neither.
 
     Args:
-        cost: cost of each run, not negative.
-        successes: 1 for each successful run, else 0.
+        cost: cost of each run, not negative; of a sampled run times its weight.
+        successes: 1 (of a sampled run its weight) for each successful run, else 0.
         clusters: group of each run, numbered from 0.
         chance: draws the bootstrap weights.
     """
@@ -66,14 +68,16 @@ def ratio_interval(cost: Floats, successes: Floats, clusters: Codes, *, chance: 
     below, above, how = _t_quantiles(*by_cluster, chance)
     rise = -below * spread / theta
     low, high = theta * np.exp(-above * spread / theta), theta * np.exp(min(rise, _HOPELESS))
-    bounded = total >= FEW_SUCCESSES and rise < _HOPELESS and _fieller_is_bounded(by_cluster[1])
-    if total < FEW_SUCCESSES:
+    n_successes = int(np.count_nonzero(successes))
+    bounded = n_successes >= FEW_SUCCESSES and rise < _HOPELESS and _fieller_is_bounded(by_cluster[1])
+    if n_successes < FEW_SUCCESSES:
         how += f"; fewer than {FEW_SUCCESSES} successes: at least"
     elif not bounded:
         how += "; no upper bound"
     single = _standard_error(cost, successes)
     effect = (spread / single) ** 2 if single > 0 else None
-    return Interval(float(low), float(high) if bounded else None, n, n_clusters, effect, how)
+    limits = fieller_limits(*by_cluster)
+    return Interval(float(low), float(high) if bounded else None, n, n_clusters, effect, how, limits)
 
 
 def fieller_limits(cost: Floats, successes: Floats) -> tuple[float, float] | None:

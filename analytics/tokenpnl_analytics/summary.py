@@ -13,7 +13,7 @@ from tokenpnl_analytics.books import Books
 from tokenpnl_analytics.frames import known_sum
 from tokenpnl_analytics.prices import FEE_KIND
 from tokenpnl_analytics.statement import memo_lines
-from tokenpnl_analytics.units import cohort, unit_costs, usd_per_success
+from tokenpnl_analytics.units import cohort, direct_per_success, unit_costs
 
 NONE = "(none)"
 _HOUR_FORMAT = "%Y-%m-%dT%H:00:00Z"
@@ -161,7 +161,7 @@ def _outcomes(runs: pl.DataFrame, as_of: datetime, windows: Mapping[str, timedel
     everything = cohort(runs, as_of=as_of, windows=windows, environments=None)
     direct = (
         everything.group_by(_named("workflow"))
-        .agg(usd_per_success(known_sum(pl.col("direct_usd")), pl.col("succeeded").sum().cast(pl.Int64)).alias("usd"))
+        .agg(direct_per_success().alias("usd"))
         .sort("workflow")
     )
     settled = everything.filter("settled")["outcome"]

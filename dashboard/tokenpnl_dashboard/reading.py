@@ -22,6 +22,7 @@ COHORT = [
     "tenant", "run_id", "workflow", "customer_id", "feature", "release", "environment", "service_name", "session_id",
     "started_at", "outcome", "outcome_source", "outcome_at", "outcome_recorded_at", "value_usd", "cost_usd",
     "inline_evaluation_usd", "offline_evaluation_usd", "n_attempts", "n_calls", "n_usage_missing", "n_unpriced",
+    "business_id", "adjusted_count", "value_source", "flags",
 ]  # fmt: skip
 
 

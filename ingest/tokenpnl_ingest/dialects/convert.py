@@ -18,7 +18,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_USD = Decimal(10) ** 9
 _TWELVE_PLACES = Decimal("1e-12")
 _THRESHOLD_DIGITS = 14
-_RANDOM_VALUES = 16**_THRESHOLD_DIGITS
+_RANDOM_VALUES = 1 << 4 * _THRESHOLD_DIGITS
 _THRESHOLD = re.compile(r"^[0-9a-f]{1,14}$")
 _DURATION = re.compile(r"^\s*([0-9.]+)\s*(ns|µs|μs|us|ms|s|m)?\s*$")
 _TO_MS = {"ns": 1e-6, "µs": 1e-3, "μs": 1e-3, "us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4, None: 1e3}
