@@ -34,6 +34,8 @@ _LIST, _CONTRACTED, _COST = pl.col("list_cost_usd"), pl.col("contracted_cost_usd
 _KIND = pl.col("usage_kind")
 _RESERVED = _KIND == ChargeKind.COMMITMENT.value
 _LUMP = pl.col("lump")
+# Capacity is counted in microseconds; a FOCUS row says seconds.
+_AMOUNT = pl.col("quantity").cast(MONEY) / pl.when(_KIND.is_in(_CAPACITY)).then(_MILLION).otherwise(1)
 
 
 def focus_rows(lines: pl.DataFrame, runs: pl.DataFrame | None = None, *, grain: str = "day") -> pl.DataFrame:
@@ -131,15 +133,13 @@ def _unit_price(per_million: pl.Expr, cost: pl.Expr) -> pl.Expr:
 
 
 def _costs() -> list[pl.Expr]:
-    quantity = pl.col("quantity").cast(MONEY)
     amortised = pl.col("cost_source").is_in([CostSource.COMMITMENT.value, CostSource.GPU.value]) | _RESERVED
     statement_line = pl.col("charge_category").is_in(["Credit", "Tax", "Adjustment"])
     unit = _KIND.replace_strict(UNIT, default="Units")
-    seconds = _KIND == ChargeKind.GPU_TIME.value
     return [
         pl.when(amortised | statement_line).then(_COST).otherwise(_CONTRACTED).alias("BilledCost"),
-        pl.when(statement_line).then(_COST).otherwise(_CONTRACTED).alias("ContractedCost"),
-        pl.when(statement_line).then(_COST).otherwise(_LIST).alias("ListCost"),
+        _CONTRACTED.alias("ContractedCost"),
+        _LIST.alias("ListCost"),
         _COST.alias("EffectiveCost"),
         pl.lit("USD").alias("BillingCurrency"),
         pl.when(~statement_line).then(pl.when(_LUMP).then(_LIST).otherwise("list_unit")).alias("ListUnitPrice"),
@@ -147,13 +147,11 @@ def _costs() -> list[pl.Expr]:
         .then(pl.when(_LUMP).then(_CONTRACTED).otherwise("contracted_unit"))
         .alias("ContractedUnitPrice"),
         pl.when(~statement_line)
-        .then(pl.when(_LUMP).then(pl.lit(1, MONEY)).otherwise(quantity))
+        .then(pl.when(_LUMP).then(pl.lit(1, MONEY)).otherwise(_AMOUNT))
         .alias("PricingQuantity"),
         pl.when(~statement_line).then(pl.when(_LUMP).then(pl.lit(SHARES)).otherwise(unit)).alias("PricingUnit"),
-        pl.when(~statement_line)
-        .then(pl.when(seconds).then(quantity / _MILLION).otherwise(quantity))
-        .alias("ConsumedQuantity"),
-        pl.when(~statement_line).then(pl.when(seconds).then(pl.lit("Seconds")).otherwise(unit)).alias("ConsumedUnit"),
+        pl.when(~statement_line).then(_AMOUNT).alias("ConsumedQuantity"),
+        pl.when(~statement_line).then(unit).alias("ConsumedUnit"),
         pl.when(amortised)
         .then(pl.lit("Committed"))
         .when(~statement_line)
@@ -179,8 +177,9 @@ def _when(grain: str) -> list[pl.Expr]:
 
 
 def _what() -> list[pl.Expr]:
-    provider, model = pl.col("provider").fill_null(UNKNOWN), pl.col("model")
     self_hosted = _KIND == ChargeKind.GPU_TIME.value
+    owner = pl.when(self_hosted).then(pl.lit("self-hosted")).otherwise(pl.lit(UNKNOWN))
+    provider, model = pl.coalesce("provider", owner), pl.col("model")
     meter = _KIND.replace_strict(METER, default=_KIND)
     sku = pl.format("{}/{}/{}", provider, pl.coalesce("model", "pool", pl.lit("-")), _KIND)
     tier = pl.col("service_tier").fill_null("standard")
@@ -221,7 +220,7 @@ def _what() -> list[pl.Expr]:
         pl.when(committed)
         .then(pl.when(unused).then(pl.lit("Unused")).otherwise(pl.lit("Used")))
         .alias("CommitmentDiscountStatus"),
-        pl.when(committed).then(pl.col("quantity").cast(MONEY)).alias("CommitmentDiscountQuantity"),
+        pl.when(committed).then(_AMOUNT).alias("CommitmentDiscountQuantity"),
         pl.when(committed).then(_KIND.replace_strict(UNIT, default="Units")).alias("CommitmentDiscountUnit"),
     ]
 

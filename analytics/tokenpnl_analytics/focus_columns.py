@@ -142,6 +142,6 @@ UNIT = dict.fromkeys((kind.value for kind in UsageKind), "Tokens") | {
     ChargeKind.REQUEST.value: "Requests",
     ChargeKind.WEB_SEARCH.value: "Searches",
     ChargeKind.GPU_TIME.value: "Seconds",
-    ChargeKind.COMMITMENT.value: "Hours",
+    ChargeKind.COMMITMENT.value: "Seconds",
 }
 """Usage kind -> `PricingUnit` and `ConsumedUnit`."""
