@@ -42,7 +42,7 @@ _FOCUS = (
 
 @dataclass(frozen=True)
 class Planted:
-    """One hidden discrepancy: the step of the waterfall, where it lies, what it adds to the bill and how large it is."""
+    """One hidden discrepancy: step of the waterfall, where it lies, what it adds to the bill and how large it is."""
 
     step: str
     provider: str

@@ -11,7 +11,7 @@ ACCOUNT = ["provider", "account"]
 RESIDUAL_USD, RESIDUAL_SHARE = Decimal(50), Decimal("0.005")
 DAILY_SHARE = Decimal("0.02")
 UNEXPLAINED_SHARE = Decimal("0.005")
-_USAGE = [name for name in DIFFERENCES if name != "free_tier_usd"]
+_RESIDUAL = pl.sum_horizontal([name for name in DIFFERENCES if name != "free_tier_usd"])
 
 
 def verdicts(found: pl.DataFrame, waterfall: pl.DataFrame) -> pl.DataFrame:
@@ -37,14 +37,10 @@ def verdicts(found: pl.DataFrame, waterfall: pl.DataFrame) -> pl.DataFrame:
         _at("billed", "net_usd").alias("billed_usd"),
         _at("unexplained", "gross_usd").alias("unexplained_usd"),
     )
-    daily = (
-        found.group_by(*ACCOUNT, "day", "model")
-        .agg(pl.sum_horizontal(_USAGE).sum().abs().alias("daily"))
-        .group_by(ACCOUNT)
-        .agg(pl.col("daily").sum().alias("daily_residual_usd"))
-    )
+    by_model = found.group_by(*ACCOUNT, "day", "model").agg(_RESIDUAL.sum().abs().alias("daily"))
+    daily = by_model.group_by(ACCOUNT).agg(pl.col("daily").sum().alias("daily_residual_usd"))
     sums = found.group_by(ACCOUNT).agg(
-        pl.sum_horizontal(_USAGE).sum().alias("residual_usd"),
+        _RESIDUAL.sum().alias("residual_usd"),
         pl.col("billed_usd").sum().alias("usage_usd"),
         _level().alias("level"),
         *_qualities(),
@@ -71,6 +67,16 @@ def verdicts(found: pl.DataFrame, waterfall: pl.DataFrame) -> pl.DataFrame:
         .drop("usage_usd")
         .sort(ACCOUNT)
     )
+
+
+def residual_by_day(found: pl.DataFrame) -> pl.DataFrame:
+    """Return the residual of each provider, account and day.
+
+    Returns:
+        `provider, account, day, residual_usd` (signed), `billed_usd` (usage); sorted.
+    """
+    sums = found.group_by(*ACCOUNT, "day").agg(_RESIDUAL.sum().alias("residual_usd"), pl.col("billed_usd").sum())
+    return sums.sort(*ACCOUNT, "day")
 
 
 def _at(step: str, measure: str) -> pl.Expr:

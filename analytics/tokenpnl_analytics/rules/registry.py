@@ -9,6 +9,7 @@ from tokenpnl_analytics.rules.budgets import BUDGETS
 from tokenpnl_analytics.rules.outcomes import OUTCOMES
 from tokenpnl_analytics.rules.prices import ALIASES, CONTRACT, FX, OVERRIDE
 from tokenpnl_analytics.rules.reading import RuleFile
+from tokenpnl_analytics.rules.reconciliation import RECONCILIATION
 
 RULE_FILES: tuple[RuleFile[Any], ...] = (
     CONTRACT,
@@ -20,4 +21,5 @@ RULE_FILES: tuple[RuleFile[Any], ...] = (
     OUTCOMES,
     ALLOCATION,
     ACCOUNTS,
+    RECONCILIATION,
 )
