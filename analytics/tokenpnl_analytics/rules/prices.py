@@ -260,6 +260,7 @@ class FxFile(Rules):
 CONTRACT = RuleFile("contract.yaml", PriceFile, "Negotiated prices, discounts, commitments and volume terms.")
 OVERRIDE = RuleFile("override.yaml", PriceFile, "List prices that the published lists lack or have wrong.")
 ALIASES = RuleFile("aliases.yaml", PriceFile, "What deployments, inference profiles and gateway names really are.")
+LITELLM = RuleFile("litellm.yaml", PriceFile, "An imported price list, for models that the published lists lack.")
 FX = RuleFile("fx.yaml", FxFile, "Exchange rates: USD for one unit, by month average and by day.")
 
 

@@ -7,7 +7,7 @@ from tokenpnl_analytics.rules.alerts import ALERTS
 from tokenpnl_analytics.rules.allocation import ALLOCATION
 from tokenpnl_analytics.rules.budgets import BUDGETS
 from tokenpnl_analytics.rules.outcomes import OUTCOMES
-from tokenpnl_analytics.rules.prices import ALIASES, CONTRACT, FX, OVERRIDE
+from tokenpnl_analytics.rules.prices import ALIASES, CONTRACT, FX, LITELLM, OVERRIDE
 from tokenpnl_analytics.rules.reading import RuleFile
 from tokenpnl_analytics.rules.reconciliation import RECONCILIATION
 
@@ -15,6 +15,7 @@ RULE_FILES: tuple[RuleFile[Any], ...] = (
     CONTRACT,
     OVERRIDE,
     ALIASES,
+    LITELLM,
     FX,
     BUDGETS,
     ALERTS,
