@@ -127,15 +127,16 @@ def open_book(home: Home) -> Iterator[Book]:
         yield ServedBook(home)
         return
     # Prices and Polars are needed by who opens a store, not by the pages that ask a collector.
-    from tokenpnl_analytics.ledger import Bookkeeper, Policy, Standing
-    from tokenpnl_analytics.ratecard import default_rate_card
+    from tokenpnl_analytics.ledger import Bookkeeper
+    from tokenpnl_dashboard.instructions import instructions_of
 
     with Collector(home) as collector:
         if not collector.drain(_PATIENCE_S):
             raise StoreError(
                 f"the journal of {home.path} was not loaded within {_PATIENCE_S} s; `tokenpnl doctor` says more"
             )
-        Bookkeeper(collector.store, Standing(Policy(default_rate_card()))).catch_up()
+        with instructions_of(home) as instructions:
+            Bookkeeper(collector.store, instructions).catch_up()
         yield StoredBook(collector.store)
 
 

@@ -17,15 +17,16 @@ from tokenpnl_ingest.store import Store
 @contextmanager
 def bookkeeping(store: Store) -> Iterator[OnLoaded]:
     """Keep the books of the store as long as the block runs, and finish them at its end."""
-    from tokenpnl_analytics.ledger import Bookkeeper, Policy, Standing
-    from tokenpnl_analytics.ratecard import default_rate_card
+    from tokenpnl_analytics.ledger import Bookkeeper
+    from tokenpnl_dashboard.instructions import instructions_of
 
-    keeper = Bookkeeper(store, Standing(Policy(default_rate_card()))).start()
-    try:
-        yield keeper.wake
-    finally:
-        keeper.close()
-        keeper.catch_up()
+    with instructions_of(store.home) as instructions:
+        keeper = Bookkeeper(store, instructions).start()
+        try:
+            yield keeper.wake
+        finally:
+            keeper.close()
+            keeper.catch_up()
 
 
 def main() -> int:

@@ -60,6 +60,11 @@ class Store:
         return cls(home, memory_mib=memory_mib)
 
     @property
+    def home(self) -> Home:
+        """The home whose store this is."""
+        return self._home
+
+    @property
     def loaded_batch_no(self) -> int:
         """The newest loaded batch; 0 when there is none."""
         return self._loaded_batch_no

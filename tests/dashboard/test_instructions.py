@@ -1,0 +1,78 @@
+"""A home tells its bookkeeper which prices hold when: new ones from now on, old ones for what was used before."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tokenpnl_analytics.quote import quote
+from tokenpnl_dashboard.instructions import HomeInstructions, instructions_of
+from tokenpnl_ingest.home import Home
+
+BEFORE = datetime(2026, 1, 5, tzinfo=UTC)
+CHEAPER = """
+rules:
+  - match: {provider: openai, model: gpt-4o}
+    discount_pct: 20
+    source: MSA-1
+"""
+
+
+def price_at(told: HomeInstructions, at: datetime) -> Decimal | None:
+    """Return what a million output tokens of gpt-4o cost."""
+    usage = {"provider": "openai", "model": "gpt-4o", "at": at, "usage": {"output_text": 1_000_000}}
+    return quote([usage], told.policy().card)[0].cost_usd
+
+
+def write(home: Home, name: str, text: str) -> None:
+    home.config.mkdir(exist_ok=True)
+    (home.config / name).write_text(text)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home.at(tmp_path)
+
+
+def test_the_first_prices_of_a_home_hold_always(home: Home) -> None:
+    write(home, "contract.yaml", CHEAPER)
+    with instructions_of(home) as told:
+        assert price_at(told, BEFORE) == price_at(told, datetime.now(UTC)) == Decimal(8)
+
+
+def test_a_new_contract_holds_for_usage_from_now_on_and_not_before(home: Home) -> None:
+    with instructions_of(home) as told:
+        assert price_at(told, BEFORE) == Decimal(10)
+        write(home, "contract.yaml", CHEAPER)
+        assert price_at(told, datetime.now(UTC) + timedelta(minutes=1)) == Decimal(8)
+        assert price_at(told, BEFORE) == Decimal(10)
+    with instructions_of(home) as again:
+        assert price_at(again, BEFORE) == Decimal(10)
+
+
+def test_a_contract_that_is_taken_back_ends_from_then_on(home: Home) -> None:
+    with instructions_of(home) as told:
+        price_at(told, BEFORE)
+        write(home, "contract.yaml", CHEAPER)
+        price_at(told, BEFORE)
+        (home.config / "contract.yaml").unlink()
+        assert price_at(told, datetime.now(UTC) + timedelta(minutes=1)) == Decimal(10)
+
+
+def test_a_broken_file_leaves_the_last_good_prices_and_says_so(home: Home, caplog: pytest.LogCaptureFixture) -> None:
+    write(home, "contract.yaml", CHEAPER)
+    with instructions_of(home) as told:
+        assert price_at(told, BEFORE) == Decimal(8)
+        write(home, "contract.yaml", "rules: [{discount: 1}]")
+        assert price_at(told, BEFORE) == Decimal(8)
+    assert "contract.yaml:1" in caplog.text
+
+
+def test_a_request_to_book_again_is_open_until_it_is_done(home: Home) -> None:
+    with instructions_of(home) as told:
+        told._control.request_rebook(BEFORE, None, "new contract", actor="ann")
+        (request,) = told.rebooks()
+        assert (request.since, request.until) == (BEFORE, None)
+        told.finish(request)
+        assert told.rebooks() == []
