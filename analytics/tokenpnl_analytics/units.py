@@ -305,7 +305,7 @@ def _caveats() -> pl.Expr:
     sentences = {
         "no outcome yet": silent,
         "no success yet": ~silent & (pl.col("successes") == 0),
-        "nothing settled yet": pl.col("n_settled") == 0,
+        "nothing settled yet": ~silent & (pl.col("n_settled") == 0),
         "sampled at an unknown rate: withheld": pl.col("weightless"),
         f"fewer than {FEW_SUCCESSES} successes: at least, no comparison": _TOO_FEW,
         "sampled: estimated": pl.col("estimated") & ~pl.col("weightless"),

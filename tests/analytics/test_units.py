@@ -3,12 +3,14 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import tokenpnl_analytics
+import tokenpnl_dashboard
 from tokenpnl_analytics.units import cohort, contributions, unit_costs
 
 
@@ -162,9 +164,130 @@ def test_components_sum_to_the_settled_figure_to_the_last_digit(rows, told):
         assert sum(parts) == found["settled_usd"]
 
 
+def test_the_upper_limit_of_fieller_stands_beside_where_it_is_bounded(rows):
+    told = [run("1"), run("3")] * 20
+    found = figures(rows, *told).row(0, named=True)
+    assert found["fieller_low"] < 2 < found["fieller_high"]
+    few = figures(rows, run("1"), *[run("1", "failure")] * 20).row(0, named=True)
+    assert (few["fieller_high"], few["high"]) == (None, None)
+
+
+def test_fewer_than_ten_successes_are_at_least_the_lower_limit(rows):
+    found = figures(rows, *[run("1"), run("3")] * 4).row(0, named=True)
+    assert found["settled_usd"] == Decimal(2)
+    assert float(found["at_least_usd"]) == pytest.approx(found["low"])
+    assert found["at_least_usd"] < found["settled_usd"]
+    enough = figures(rows, *[run("1"), run("3")] * 5)
+    assert enough["at_least_usd"].to_list() == [None]
+
+
+def test_below_98_percent_priced_the_figure_is_at_least_itself(rows):
+    found = figures(rows, *[run("1", n_attempts=10, n_unpriced=1)] * 10)
+    assert found["at_least_usd"].to_list() == found["settled_usd"].to_list()
+
+
+def test_a_workflow_that_nobody_judges_gets_no_unit_cost(rows):
+    found = figures(rows, run("1", None), run("2", None)).row(0, named=True)
+    assert (found["settled_usd"], found["to_date_usd"], found["expected_usd"]) == (None, None, None)
+    assert found["caveats"] == "no outcome yet"
+
+
+def sampled(rows):
+    # Every run of stratum a is kept, one in four of stratum b: 1,000 successes cost 1,390 in truth.
+    # Kept of a: 168 x 0.10 + 1 x 13.20 = 30.00; of b: 208 x 1.50 + 28 x 1.00 = 340.00.
+    often = [run("0.10", adjusted_count=1.0)] * 168 + [run("13.20", "failure", adjusted_count=1.0)]
+    rare = [run("1.50", adjusted_count=4.0)] * 208 + [run("1", "failure", adjusted_count=4.0)] * 28
+    return cohort(runs_of(rows, *often, *rare), as_of=rows.start)
+
+
+def test_of_sampled_traces_cost_and_successes_are_weighted_alike(rows):
+    runs = sampled(rows)
+    found = unit_costs(runs).row(0, named=True)
+    assert found["settled_usd"] == found["to_date_usd"] == Decimal("1.39")  # (30 + 4 x 340) / (168 + 4 x 208)
+    assert (found["n_runs"], found["successes"], found["estimated"]) == (405, 376, True)
+    assert "sampled: estimated" in found["caveats"]
+    assert found["low"] < 1.39 < found["high"]
+    # What mixing sampled cost with all outcomes, or weighted cost with sampled outcomes, would have said.
+    kept, weighted = runs["cost_usd"].sum(), (runs["cost_usd"] * runs["weight"]).sum()
+    assert (round(kept / 1000, 2), round(weighted / 376, 2)) == (Decimal("0.37"), Decimal("3.70"))
+
+
+def test_contributions_of_sampled_runs_add_up_too(rows):
+    runs = sampled(rows)
+    lines = runs.select("tenant", "run_id", "workflow", "cost_usd").with_columns(
+        pl.lit("productive").alias("cost_category"),
+        pl.lit(None, pl.String).alias("evaluation"),
+        pl.when(pl.col("cost_usd") > 1).then(pl.lit("large")).otherwise(pl.lit("small")).alias("model"),
+    )
+    found = contributions(lines, runs, "model")
+    assert found["usd_per_success"].sum() == Decimal("1.39")
+
+
+def test_where_a_weight_is_unknown_every_figure_is_withheld(rows):
+    told = [run("1")] * 12 + [run("1", flags="sampling_unknown")]
+    found = figures(rows, *told).row(0, named=True)
+    figure = ("settled_usd", "to_date_usd", "to_date_low_usd", "expected_usd", "low", "high", "at_least_usd")
+    assert [found[name] for name in figure] == [None] * 7
+    assert "sampled at an unknown rate: withheld" in found["caveats"]
+
+
+def capacity(rows, **usd):
+    return pl.DataFrame(
+        {
+            "tenant": "default",
+            "run_id": [f"r{number}" for number in range(1, 11)],
+            "allocated_usd": Decimal(usd["allocated"]) / 10,
+            "capacity_usd": Decimal(usd["idle"]) / 10,
+        },
+        schema_overrides={"allocated_usd": pl.Decimal(38, 12), "capacity_usd": pl.Decimal(38, 12)},
+    )
+
+
+def test_a_gpu_at_20_percent_load_costs_its_idle_share_more_than_the_same_work_by_api(rows):
+    by_api = figures(rows, *[run("2")] * 10).row(0, named=True)
+    on_gpu = [run("0", cost_usd=None)] * 10
+    runs = cohort(runs_of(rows, *on_gpu), as_of=rows.start, capacity=capacity(rows, allocated="20", idle="80"))
+    by_gpu = unit_costs(runs).row(0, named=True)
+    assert by_api["settled_usd"] == by_gpu["direct_usd"] == Decimal(2)
+    assert by_gpu["capacity_share_usd"] == by_gpu["settled_usd"] - by_api["settled_usd"] == Decimal(8)
+    assert by_gpu["settled_usd"] * 2 / 10 == by_api["settled_usd"]  # 20% load
+
+
+def test_the_capacity_share_is_one_row_of_the_contributions(rows):
+    runs = cohort(runs_of(rows, *[run("1")] * 10), as_of=rows.start, capacity=capacity(rows, allocated="0", idle="80"))
+    lines = runs.select("tenant", "run_id", "workflow", "cost_usd", "started_at").with_columns(
+        pl.lit("productive").alias("cost_category"), pl.lit(None, pl.String).alias("evaluation")
+    )
+    found = contributions(lines, runs, "hour")
+    assert found.select("component", "usd_per_success").rows() == [
+        ("usage", Decimal(1)),
+        ("capacity_share", Decimal(8)),
+    ]
+    assert found["hour"].to_list() == [rows.start - timedelta(hours=1), None]
+    assert found["usd_per_success"].sum() == unit_costs(runs)["to_date_usd"].item()
+
+
+def test_a_young_cohort_looks_dear_to_date_and_the_expected_figure_recovers_the_truth(rows):
+    # A true 1.43 USD (70 of 100 runs of 1 USD succeed), delays of 7 days on average, seen in a window of 30 days.
+    chance = np.random.default_rng(7)
+    n = 4000
+    age, delay = chance.uniform(0, 30, n) * 24, chance.exponential(7, n) * 24
+    known = (chance.random(n) < 0.7) & (delay <= age)
+    told = [
+        run("1", "success" if k else None, hours=float(a), delay=float(d))
+        for a, d, k in zip(age, delay, known, strict=True)
+    ]
+    found = figures(rows, *told, windows={"support_*": timedelta(days=28)}).row(0, named=True)
+    assert float(found["to_date_usd"]) == pytest.approx(1.86, rel=0.04)
+    assert float(found["expected_usd"]) == pytest.approx(1.43, rel=0.05)
+    assert found["to_date_low_usd"] < Decimal("1.43") < found["to_date_usd"]
+    assert found["window_days"] == 28
+
+
 def test_cost_per_success_has_one_derivation_in_the_package():
     divisions = []
-    for source in Path(tokenpnl_analytics.__file__).parent.glob("*.py"):
+    packages = (tokenpnl_analytics, tokenpnl_dashboard)
+    for source in (path for package in packages for path in Path(package.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(source.read_text())):
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
                 divided, divisor = ast.unparse(node.left), ast.unparse(node.right)
