@@ -108,6 +108,7 @@ def _blank(main: pl.DataFrame) -> list[pl.Expr]:
         "service_tier",
         "finish_reason",
         "ttft_ms",
+        "web_searches",
     ]
     gone += ["reported_cost_usd", "output_valid", "parse_error", "output_hash", "attempt_billed", "error_type"]
     return [pl.lit(None, main.schema[name]).alias(name) for name in gone]

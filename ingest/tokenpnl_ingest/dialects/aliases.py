@@ -161,6 +161,17 @@ ALIASES: Final[dict[str, tuple[str, ...]]] = {
         "gen_ai.usage.details.output_audio_tokens",
     ),
     "output_image_tokens": ("gen_ai.usage.image.output_tokens", "llm.token_count.completion_details.image"),
+    "web_searches": (
+        "tokenpnl.usage.web_searches",
+        "gen_ai.usage.server_tool_use.web_search_requests",
+        "anthropic.usage.server_tool_use.web_search_requests",
+        "gen_ai.usage.details.web_search_requests",
+        "gen_ai.usage.details.server_tool_use.web_search_requests",
+        "sigil.gen_ai.usage.server_tool_use.web_search_requests",
+        "langfuse.observation.usage_details.web_search_requests",
+        "llm.usage.server_tool_use.web_search_requests",
+        "web_search_requests",
+    ),
     "reported_cost_usd": (
         "llm.cost.total",
         "operation.cost",
@@ -320,6 +331,12 @@ RESOURCE_COLUMNS: Final = (
 IGNORED_USAGE: Final = frozenset(
     {
         "gen_ai.usage.total_tokens",
+        # Fetches are not billed; the sum of searches and fetches repeats the searches.
+        "gen_ai.usage.server_tool_use.web_fetch_requests",
+        "gen_ai.usage.server_tool_use.total_requests",
+        "anthropic.usage.server_tool_use.web_fetch_requests",
+        "sigil.gen_ai.usage.server_tool_use.web_fetch_requests",
+        "sigil.gen_ai.usage.server_tool_use.total_requests",
         "gen_ai.usage.text.input_tokens",
         "gen_ai.usage.text.output_tokens",
         "gen_ai.usage.text.cache_read.input_tokens",

@@ -15,12 +15,13 @@ from tokenpnl_ingest.dialects import convert
 
 _MAX_DEPTH = 10
 _MAX_LITERAL_CHARS = 20_000
+_MOST_ITEMS = 1_000
 _USAGE_KEYS = ("usage", "usage_metadata", "usageMetadata", "token_usage", "usage_details")
 
 
 @dataclass(slots=True)
 class Answer:
-    """A provider's answer: `usage` maps columns to inclusive counts."""
+    """A provider's answer: `usage` maps columns to inclusive counts; searches billed beside them stand in it too."""
 
     usage: dict[str, int] = field(default_factory=dict)
     response_id: str | None = None
@@ -81,6 +82,9 @@ def _answer(holder: dict[str, Any]) -> Answer:
         if isinstance(holder.get(key), dict):
             for column, count in usage_of(holder[key]).items():
                 usage.setdefault(column, count)
+    searches = _searches(holder)
+    if usage and searches:
+        usage.setdefault("web_searches", searches)
     named = holder.get("id") or holder.get("responseId")
     tier = holder.get("service_tier") or _inner(holder, "usage").get("service_tier")
     return Answer(
@@ -106,7 +110,16 @@ def usage_of(said: dict[str, Any]) -> dict[str, int]:
         counts = _anthropic(said)
     else:
         counts = _openai(said, "input", "output")
+    counts["web_searches"] = _count(_inner(said, "server_tool_use"), "web_search_requests")
     return {column: count for column, count in counts.items() if count is not None}
+
+
+def _searches(holder: dict[str, Any]) -> int:
+    """Return the web searches in a Responses API answer; opening and reading a page is not billed as one."""
+    output = holder.get("output")
+    calls = [item for item in output[:_MOST_ITEMS] if isinstance(item, dict)] if isinstance(output, list) else []
+    searches = [item for item in calls if item.get("type") == "web_search_call" and item.get("status") == "completed"]
+    return sum(_inner(item, "action").get("type", "search") == "search" for item in searches)
 
 
 def _anthropic(said: dict[str, Any]) -> dict[str, int | None]:

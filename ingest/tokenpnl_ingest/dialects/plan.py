@@ -39,7 +39,7 @@ _BY_COLUMN: dict[str, Callable[[Any], Any]] = {
     "finish_reason": convert.first,
     "http_status": convert.http_status,
     **dict.fromkeys(USAGE_COLUMNS, convert.tokens),
-    **dict.fromkeys(("cache_avoided_input_tokens", "cache_avoided_output_tokens"), convert.tokens),
+    **dict.fromkeys(("cache_avoided_input_tokens", "cache_avoided_output_tokens", "web_searches"), convert.tokens),
 }
 
 

@@ -35,6 +35,6 @@ def make_inclusive(row: dict[str, Any], flags: set[Flag], *, excludes_cache: boo
 
 
 def forget_usage(row: dict[str, Any], columns: frozenset[str]) -> None:
-    """Set the usage columns to unknown, in place."""
-    for name in columns:
+    """Set the usage columns and the searches billed beside them to unknown, in place."""
+    for name in (*columns, "web_searches"):
         row[name] = None

@@ -103,3 +103,16 @@ def test_own_names_of_the_sdk_are_columns() -> None:
     assert (row["cache_write_tokens"], row["output_valid"], row["cache_hit"]) == (7, False, True)
     assert (row["reported_cost_usd"], row["fee_usd"]) == (None, Decimal("0.5"))
     assert json.loads(row["attributes_json"]) == {"tokenpnl.route.policy": "cascade"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gen_ai.usage.server_tool_use.web_search_requests",
+        "anthropic.usage.server_tool_use.web_search_requests",
+        "sigil.gen_ai.usage.server_tool_use.web_search_requests",
+    ],
+)
+def test_searches_that_the_provider_ran_are_a_column(name: str) -> None:
+    row = row_of({**ANTHROPIC, "gen_ai.usage.input_tokens": 5, "gen_ai.usage.output_tokens": 5, name: 3})
+    assert (row["web_searches"], row["flags"]) == (3, "")

@@ -88,6 +88,20 @@ def test_a_payload_with_two_different_answers_says_nothing() -> None:
     assert answer_in([one, one]) is not None
 
 
+def test_searches_that_the_provider_ran_are_counted_beside_the_tokens() -> None:
+    used = {"input_tokens": 50, "output_tokens": 239, "server_tool_use": {"web_search_requests": 2}}
+    assert answer_in({"usage": used}).usage["web_searches"] == 2  # type: ignore[union-attr]
+    calls = [
+        {"type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "q"}},
+        {"type": "web_search_call", "status": "completed", "action": {"type": "open_page", "url": "u"}},
+        {"type": "web_search_call", "status": "failed"},
+        {"type": "message"},
+    ]
+    answer = answer_in({"output": calls, "usage": {"input_tokens": 1, "output_tokens": 1}})
+    assert answer is not None
+    assert answer.usage["web_searches"] == 1
+
+
 def test_a_run_id_of_langchain_is_no_answer_id() -> None:
     answer = answer_in({"id": "lc_run--1", "usage": {"input_tokens": 1, "output_tokens": 1}})
     assert answer is not None
