@@ -5,6 +5,7 @@ period in every time zone, for each owner. Nothing is lost or made: the parts su
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import polars as pl
 
@@ -63,11 +64,14 @@ def allocate(lines: pl.DataFrame, rules: AllocationFile) -> pl.DataFrame:
 
 
 def allocated_by(allocated: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
-    """Return allocated cost summed by columns of it: `by, direct_usd, shared_usd, cost_usd, tokens`; the dearest first.
+    """Return allocated cost summed by columns of it, the dearest first.
 
     Args:
         allocated: result of `allocate`, with more columns such as `period` if wanted.
         by: columns to sum by.
+
+    Returns:
+        `by`, `direct_usd + shared_usd = cost_usd`, `tokens`, `methods` (how it was given, a comma between).
     """
     shared = pl.col("shared_from").is_not_null()
     return (
@@ -77,9 +81,17 @@ def allocated_by(allocated: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
             _COST.filter(shared).sum().alias("shared_usd"),
             _COST.sum(),
             pl.col("tokens").sum(),
+            pl.col("method").unique().sort().str.join(", ").alias("methods"),
         )
         .sort("cost_usd", *by, descending=[True, *[False] * len(by)], nulls_last=True)
     )
+
+
+def unallocated_share(allocated: pl.DataFrame) -> tuple[Decimal, float | None]:
+    """Return what has no owner, USD, and its share of the whole (0 to 1; None where the whole is nothing)."""
+    unowned = _COST.filter(pl.col("owner").is_null()).sum().alias("lost")
+    lost, whole = allocated.select(unowned, _COST.sum()).row(0)
+    return lost, float(lost / whole) if whole else None
 
 
 def rule_hits(allocated: pl.DataFrame, rules: AllocationFile) -> pl.DataFrame:

@@ -200,7 +200,7 @@ def _what() -> list[pl.Expr]:
         pl.col("charge_category").alias("ChargeCategory"),
         pl.when(pl.col("origin_period").is_not_null()).then(pl.lit("Correction")).alias("ChargeClass"),
         pl.when(usual).then(pl.lit("Usage-Based")).otherwise(pl.lit("One-Time")).alias("ChargeFrequency"),
-        pl.format("{} of {}", meter, pl.coalesce("model", "pool", "provider", pl.lit(UNKNOWN))).alias(
+        pl.format("{} of {}", meter, pl.coalesce("model", "pool", "workflow", pl.lit(UNKNOWN))).alias(
             "ChargeDescription"
         ),
         pl.when(model.is_not_null()).then(pl.format("{}/{}", provider, model)).alias("ResourceId"),

@@ -22,6 +22,7 @@ VERBS = {
     "audit": "Say what the books make of telemetry files; needs no store.",
     "report": "Print the P&L, usage, unit cost or the whole summary.",
     "export": "Write FOCUS, a general ledger journal, XLSX, PDF, CSV or Parquet.",
+    "allocation": "Show who pays for which cost, and charge owners for closed months.",
     "reconcile": "Set the invoices of a month against its traces.",
     "price": "Price one usage, or JSON lines of usages.",
     "outcome": "Report the outcome of a run.",

@@ -206,7 +206,7 @@ def _binary(output: Path | None, usual: str) -> Path:
 
 def _write(content: bytes, output: Path | None, what: str) -> None:
     if output is None or str(output) == "-":
-        click.get_binary_stream("stdout").write(content)
+        click.echo(content, nl=False)
         return
     output.write_bytes(content)
     click.echo(f"wrote {what} to {output}", err=True)

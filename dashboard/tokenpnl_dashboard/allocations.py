@@ -1,0 +1,68 @@
+"""Who pays for a closed month: its lines and rules as they were frozen, for the page and the verb."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from tokenpnl.errors import ConfigurationError
+from tokenpnl_analytics.allocation import allocate, allocated_by
+from tokenpnl_analytics.rules.allocation import ALLOCATION, AllocationFile
+from tokenpnl_dashboard.configuration import Configuration
+from tokenpnl_dashboard.snapshots import Snapshot
+from tokenpnl_ingest.home import Home
+
+CHARGED_BY = ("org", "team", "product", "owner", "workflow", "customer_id", "method", "rule", "shared_from", "reason")
+
+
+@dataclass(frozen=True)
+class Chargeback:
+    """The allocation of a closed month: its lines as closed, by the rules that were frozen with it."""
+
+    month: str
+    rules: AllocationFile
+    allocated: pl.DataFrame
+
+    def table(self) -> pl.DataFrame:
+        """Return what each owner is charged: `month`, who and by which rule, `cost_usd`, `rules_version`; sorted."""
+        summed = allocated_by(self.allocated, CHARGED_BY).select(*CHARGED_BY, "cost_usd")
+        return summed.sort(*CHARGED_BY, nulls_last=True).select(
+            pl.lit(self.month).alias("month"), pl.all(), pl.lit(self.rules.version).alias("rules_version")
+        )
+
+
+def closed_months(home: Home) -> list[str]:
+    """Return the closed months of a home, oldest first."""
+    folder = home.closed
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return sorted(name for name in names if re.fullmatch(r"\d{4}-\d{2}", name))
+
+
+def chargeback(home: Home, month: str) -> Chargeback:
+    """Return who is charged for a closed month.
+
+    Raises:
+        ConfigurationError: the month is not closed: its figures may still move, so nobody can be charged for it.
+        StoreError: its snapshot cannot be read.
+    """
+    closed = closed_months(home)
+    if month not in closed:
+        known = ", ".join(closed) or "none"
+        raise ConfigurationError(
+            f"{month} is not closed, and an open month still moves: chargeback needs a closed one (closed: {known}); "
+            f"close it with `tokenpnl close`, or see who would pay with `tokenpnl allocation show --period {month}`"
+        )
+    folder = home.closed / month
+    rules = _rules(Configuration(folder / "rules"), Configuration.of(home))
+    return Chargeback(month, rules, allocate(Snapshot(folder).line_items(), rules))
+
+
+def _rules(frozen: Configuration, current: Configuration) -> AllocationFile:
+    """Return the rules frozen at the close; a month closed without any is allocated by those of today."""
+    return (frozen if frozen.text(ALLOCATION.name) is not None else current).read(ALLOCATION)
+
+
+def template_hint(folder: Path) -> str:
+    """Return what to do where no rule exists yet."""
+    return f"no rules in {folder / ALLOCATION.name}; begin with `tokenpnl allocation template > {ALLOCATION.name}`"
