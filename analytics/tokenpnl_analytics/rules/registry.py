@@ -6,6 +6,9 @@ from tokenpnl_analytics.rules.accounts import ACCOUNTS
 from tokenpnl_analytics.rules.alerts import ALERTS
 from tokenpnl_analytics.rules.allocation import ALLOCATION
 from tokenpnl_analytics.rules.budgets import BUDGETS
+from tokenpnl_analytics.rules.close import CLOSE
+from tokenpnl_analytics.rules.commitments import COMMITMENTS
+from tokenpnl_analytics.rules.gpus import GPUS
 from tokenpnl_analytics.rules.outcomes import OUTCOMES
 from tokenpnl_analytics.rules.prices import ALIASES, CONTRACT, FX, LITELLM, OVERRIDE
 from tokenpnl_analytics.rules.reading import RuleFile
@@ -17,10 +20,13 @@ RULE_FILES: tuple[RuleFile[Any], ...] = (
     ALIASES,
     LITELLM,
     FX,
+    GPUS,
+    COMMITMENTS,
     BUDGETS,
     ALERTS,
     OUTCOMES,
     ALLOCATION,
     ACCOUNTS,
     RECONCILIATION,
+    CLOSE,
 )

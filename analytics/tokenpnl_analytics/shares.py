@@ -1,0 +1,64 @@
+"""Splitting a whole so that the parts sum to it exactly: largest remainder, in whole units of the smallest kind."""
+
+from decimal import Decimal
+
+import numpy as np
+import polars as pl
+
+PICODOLLARS = 10**12
+_ONE_PICODOLLAR = Decimal(1).scaleb(-12)
+
+
+def split_exactly(claims: pl.DataFrame, whole: str, weight: str, *, of: str, ties: str) -> pl.Series:
+    """Return each claim's part of its whole, in integers that sum to the whole exactly.
+
+    The exact part of every claim is rounded down; what is left over goes, one unit each, to the largest fractions,
+    equal fractions in the order of `ties`. The weights are float64; the parts are not.
+
+    Args:
+        claims: one row per claim.
+        whole: column with the whole to split, an integer that is not negative and equal within each group.
+        weight: column of weights that are not negative; some weight of each group is positive.
+        of: integer column that names the group.
+        ties: integer column that orders equal claims.
+    """
+    weighed = claims.select(
+        pl.int_range(pl.len()).alias("row"),
+        pl.col(of).alias("of"),
+        pl.col(ties).alias("ties"),
+        pl.col(whole).alias("whole"),
+        _in_units(pl.col(weight), pl.col(weight).sum().over(of)).alias("claim"),
+        (pl.col(weight) > 0).alias("claims"),
+    )
+    ideal = pl.col("whole") * (pl.col("claim") / pl.col("claim").sum().over("of"))
+    weighed = weighed.with_columns(ideal.alias("ideal"), ideal.floor().cast(pl.Int64).alias("part"))
+    weighed = weighed.with_columns(
+        (pl.col("whole") - pl.col("part").sum().over("of")).alias("left"), fraction=pl.col("ideal") - pl.col("part")
+    )
+    ranked = weighed.filter("claims").sort("of", "fraction", "ties", descending=[False, True, False])
+    ranked = ranked.with_columns(
+        pl.int_range(pl.len()).over("of").alias("rank"), pl.len().over("of").cast(pl.Int64).alias("n")
+    )
+    # Binary fractions of large wholes can be off by more than a unit for each claim; then everybody gets a round.
+    rounds, rest = pl.col("left") // pl.col("n"), pl.col("left") % pl.col("n")
+    ranked = ranked.with_columns(part=pl.col("part") + rounds + (pl.col("rank") < rest).cast(pl.Int64))
+    parts = np.zeros(claims.height, dtype=np.int64)
+    parts[ranked["row"].to_numpy()] = ranked["part"].to_numpy()
+    return pl.Series("part", parts)
+
+
+def _in_units(weight: pl.Expr, total: pl.Expr) -> pl.Expr:
+    """Return the weights as whole numbers below 2^53: their sum is exact, so that no order of adding changes a part."""
+    # Shifted, because sums often are powers of two: there the last bit of the sum would decide the unit.
+    exponent = (total.log(2.0) + 0.3).ceil()
+    return (weight * (pl.lit(2.0) ** (51.0 - exponent))).round()
+
+
+def dollars(picodollars: str) -> pl.Expr:
+    """Return an integer column of picodollars as money, exactly."""
+    return pl.col(picodollars) * pl.lit(_ONE_PICODOLLAR)
+
+
+def in_picodollars(money: pl.Expr) -> pl.Expr:
+    """Return money as an integer number of picodollars, exactly."""
+    return (money * PICODOLLARS).cast(pl.Int64)
