@@ -6,7 +6,7 @@ from tokenpnl.model import AttemptStatus
 from tokenpnl_analytics.frames import MONEY, known_sum
 
 CONTRACTED, TIMEOUTS, COVERAGE = "contracted", "unbilled_timeouts", "untraced_usage"
-INVOICES = pl.Schema({"provider": pl.String(), "month": pl.String(), "settled": pl.Boolean(), "billed_usd": MONEY,
+INVOICES = pl.Schema({"provider": pl.String(), "month": pl.String(), "settled": pl.Boolean(), "traced_usd": MONEY,
                       "untraced_usd": MONEY})  # fmt: skip
 """Reconciliations: one row per provider, account and month; `untraced_usd` is the coverage step of the waterfall."""
 
@@ -126,18 +126,16 @@ def _timeouts(usage: pl.DataFrame, attempts: pl.DataFrame) -> pl.DataFrame:
 
 def _coverage(contracted: pl.DataFrame, invoices: pl.DataFrame, month: str) -> pl.DataFrame:
     """Return the cost of usage that no trace shows, at the share that the last reconciled month had."""
-    known_share = pl.col("untraced_usd").is_not_null() & (pl.col("billed_usd") > 0)
+    known_share = pl.col("untraced_usd").is_not_null() & (pl.col("traced_usd") > 0)
     earlier = invoices.filter((pl.col("month") < month) & pl.col("settled") & known_share)
     newest = earlier.filter(pl.col("month") == pl.col("month").max().over("provider"))
     known = newest.group_by("provider").agg(
         pl.col("untraced_usd").sum(),
-        pl.col("billed_usd").sum(),
+        pl.col("traced_usd").sum(),
         pl.len().cast(pl.Int64).alias("n"),
-        pl.format("untraced share of the invoice of {}", pl.col("month").first()).alias("method"),
+        pl.format("untraced per traced dollar of {}", pl.col("month").first()).alias("method"),
     )
-    seen = pl.col("billed_usd") - pl.col("untraced_usd")
-    # Of the traced part, so that traced and untraced together have the shares of that invoice.
-    beyond = (pl.col("accrued_usd") * pl.col("untraced_usd") / pl.when(seen > 0).then(seen)).cast(MONEY)
+    beyond = (pl.col("accrued_usd") * pl.col("untraced_usd") / pl.col("traced_usd")).cast(MONEY)
     return (
         contracted.select("provider", "accrued_usd")
         .join(known, on="provider")

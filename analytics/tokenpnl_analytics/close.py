@@ -113,3 +113,8 @@ def _iso(moment: datetime) -> str:
 def _short(value: object) -> str:
     text = json.dumps(value, sort_keys=True)
     return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def empty_lines() -> pl.DataFrame:
+    """Return line items of a close without rows."""
+    return pl.DataFrame(schema=CLOSED_LINES)

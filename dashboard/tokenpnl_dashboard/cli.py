@@ -24,8 +24,10 @@ VERBS = {
     "export": "Write FOCUS, a general ledger journal, XLSX, PDF, CSV or Parquet.",
     "allocation": "Show who pays for which cost, and charge owners for closed months.",
     "reconcile": "Set the invoices of a month against its traces.",
+    "close": "Close a month under one hash, and read it again beside what was closed.",
     "price": "Price one usage, or JSON lines of usages.",
     "outcome": "Report the outcome of a run.",
+    "outcomes": "Load outcomes from a CSV file, and show what counts as a success.",
     "config": "Check and describe the rule files that finance edits.",
     "doctor": "Check the environment, the store and the data, and say what to do.",
 }

@@ -15,8 +15,8 @@ KNOWN = lines_of(line("a/output_text", "1"), line("b/output_text", "2"), line("c
 
 def invoices(*rows: tuple[str, str, bool, str, str | None]) -> pl.DataFrame:
     told = [
-        (provider, month, settled, Decimal(billed), None if untraced is None else Decimal(untraced))
-        for provider, month, settled, billed, untraced in rows
+        (provider, month, settled, Decimal(traced), None if untraced is None else Decimal(untraced))
+        for provider, month, settled, traced, untraced in rows
     ]
     return pl.DataFrame(told, schema=INVOICES, orient="row")
 
@@ -77,8 +77,8 @@ def test_an_unpriced_attempt_tells_nothing_of_a_timeout(rows: SimpleNamespace) -
 
 
 def test_what_the_traces_did_not_see_last_month_is_trued_up(nothing_lost: pl.DataFrame) -> None:
-    # Of September's 100 the traces saw 90: beside 9 traced there is 1 untraced.
-    known = invoices(("openai", "2026-08", True, "100", "50"), ("openai", "2026-09", True, "100", "10"))
+    # In September the traces saw 90 and missed 10: beside 9 traced there is 1 untraced.
+    known = invoices(("openai", "2026-08", True, "50", "50"), ("openai", "2026-09", True, "90", "10"))
     assert told(accrual(KNOWN, nothing_lost, known, month="2026-10")) == [
         ("openai", "contracted", Decimal(9), Decimal(9), 3),
         ("openai", "untraced_usage", Decimal(1), Decimal(1), 1),

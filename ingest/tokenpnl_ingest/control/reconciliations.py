@@ -38,6 +38,12 @@ class Reconciliations(Connected):
         newest = {(row["provider"], row["account"]): _reconciliation(row) for row in rows}
         return [newest[key] for key in sorted(newest)]
 
+    def reconciled_months(self) -> list[str]:
+        """Return the months that have a result, in order."""
+        asked = sa.select(RECONCILIATIONS.c.month).distinct().order_by(RECONCILIATIONS.c.month)
+        with self._reading() as connection:
+            return list(connection.scalars(asked))
+
     def sign(self, number: int, reason: str, *, actor: str) -> None:
         """Take responsibility for what a result leaves unexplained.
 
