@@ -52,14 +52,14 @@ def verdict(row: dict[str, Any]) -> str:
     unexplained = words.usd(row["unexplained_usd"])
     if row["needs_reason"]:
         unexplained += f", over {words.usd(row['unexplained_limit_usd'])}: closes with a signed reason only"
-    matched = (
-        f"price accuracy {words.percent(row['price_accuracy'])} on {words.percent(row['matched_share'])} of the usage"
-    )
+    level = LEVEL.get(row["level"] or "", "without usage")
+    residual = f"{words.usd(row['residual_usd'])} (limit {words.usd(row['tolerance_usd'])})"
+    daily = f"{words.usd(row['daily_residual_usd'])} (limit {words.usd(row['daily_tolerance_usd'])})"
+    accuracy = f"{words.percent(row['price_accuracy'])} on {words.percent(row['matched_share'])} of the usage billed"
     return (
-        f"{seller(row)}: {within}. Residual {words.usd(row['residual_usd'])} (limit {words.usd(row['tolerance_usd'])}); "
-        f"by day and model {words.usd(row['daily_residual_usd'])} (limit {words.usd(row['daily_tolerance_usd'])}); "
-        f"unexplained {unexplained}. Coverage {words.percent(row['coverage_share'])} of the billed tokens; {matched} "
-        f"billed; matched {LEVEL.get(row['level'] or '', 'without usage')}."
+        f"{seller(row)}: {within}. Residual {residual}; by day and model {daily}; unexplained {unexplained}. "
+        f"Coverage {words.percent(row['coverage_share'])} of the billed tokens; price accuracy {accuracy}; "
+        f"matched {level}."
     )
 
 
@@ -93,7 +93,9 @@ def _commitment(row: dict[str, Any]) -> str:
 def _credits(row: dict[str, Any]) -> str:
     if row["detail"] is None:
         return f"{_tokens(row)} billed at nothing on {_span(row)}: {words.usd(row['amount_usd'])}"
-    return f"{row['detail']} of {words.usd(row['amount_usd'])} is on the invoice and not in the traces"
+    # A credit takes off, as its name says; only one that adds is strange enough for a sign.
+    amount = row["size_usd"] if row["amount_usd"] < 0 else -row["size_usd"]
+    return f"{row['detail']} of {words.usd(amount)} is on the invoice and not in the traces"
 
 
 def _fees(row: dict[str, Any]) -> str:
