@@ -118,6 +118,45 @@ def rule_hits(allocated: pl.DataFrame, rules: AllocationFile) -> pl.DataFrame:
     )
 
 
+def flows(allocated: pl.DataFrame, *, most: int) -> pl.DataFrame:
+    """Return the way of the money from what was paid to who pays: the links of a Sankey diagram.
+
+    Args:
+        allocated: result of `allocate`.
+        most: how many sources to tell apart, the dearest; the others are one, `(others)`.
+
+    Returns:
+        `place` (0: from a workflow or a shared cost to a team, 1: from a team to a product), `source`, `target`, `kind`
+        of the source (workflow, shared, owner) , `unowned` (the target is nobody), `cost_usd`, positive; sorted. What a
+        team has without a product ends at the team. Credits make no link.
+    """
+    named = allocated.select(
+        pl.coalesce("shared_from", "workflow", pl.lit("(no workflow)")).alias("source"),
+        pl.when(pl.col("shared_from").is_null()).then(pl.lit("workflow")).otherwise(pl.lit("shared")).alias("kind"),
+        pl.coalesce("team", "org", pl.lit("(unallocated)")).alias("target"),
+        pl.col("owner").is_null().alias("unowned"),
+        "product",
+        "cost_usd",
+    )
+    dear = named.group_by("source", "kind").agg(_COST.sum()).sort("cost_usd", "source", descending=[True, False])
+    kept = dear.head(most).select("source", "kind", pl.lit(value=True).alias("kept"))
+    first = named.join(kept, on=["source", "kind"], how="left").with_columns(
+        pl.when("kept").then("source").otherwise(pl.lit("(others)")).alias("source"),
+        pl.lit(0).alias("place"),
+    )
+    second = named.drop_nulls("product").select(
+        pl.col("target").alias("source"),
+        pl.col("product").alias("target"),
+        pl.lit("owner").alias("kind"),
+        "unowned",
+        "cost_usd",
+        pl.lit(1).alias("place"),
+    )
+    keys = ["place", "source", "target", "kind", "unowned"]
+    links = pl.concat([part.group_by(keys).agg(_COST.sum()) for part in (first, second)])
+    return links.filter(_COST > 0).sort("place", "cost_usd", "source", "target", descending=[False, True, False, False])
+
+
 def _spelled(share: Share | None) -> str:
     assert share is not None
     within = f" within {share.within}" if share.within else ""

@@ -17,6 +17,7 @@ page = st.navigation(
         "P&L": [
             st.Page("views/overview.py", title="Overview", default=True),
             st.Page("views/pnl.py", title="P&L statement", url_path="pnl"),
+            st.Page("views/allocation.py", title="Allocation", url_path="allocation"),
         ],
         "Investigate": [
             st.Page("views/waste.py", title="Waste", url_path="waste"),

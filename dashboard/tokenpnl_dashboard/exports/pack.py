@@ -6,8 +6,10 @@ from datetime import datetime
 import polars as pl
 
 from tokenpnl.model import CostSource
+from tokenpnl.tables import RUNS
+from tokenpnl_analytics.frames import empty
 from tokenpnl_analytics.statement import statement
-from tokenpnl_analytics.units import unit_costs
+from tokenpnl_analytics.units import cohort, unit_costs
 from tokenpnl_dashboard import words
 
 
@@ -32,17 +34,17 @@ class Pack:
     disclosure: tuple[tuple[str, str], ...]
 
 
-def pack_of(lines: pl.DataFrame, runs: pl.DataFrame, *, period: str, as_of: datetime) -> Pack:
+def pack_of(lines: pl.DataFrame, runs: pl.DataFrame | None, *, period: str, as_of: datetime) -> Pack:
     """Return the report of line items and of the cohort of runs that started in the same period.
 
     Args:
         lines: table `line_items`.
-        runs: result of `cohort`.
+        runs: result of `cohort`; None: the lines were chosen by what is no dimension of a run.
         period: its name in words.
         as_of: the moment of reading, aware.
     """
     total = statement(lines, runs=runs)
-    units = unit_costs(runs)
+    units = unit_costs(cohort(empty(RUNS), as_of=as_of) if runs is None else runs)
     return Pack(period, as_of, lines, total, units, _disclosure(lines, total, units, period=period, as_of=as_of))
 
 

@@ -3,15 +3,19 @@
 import streamlit as st
 
 from tokenpnl_dashboard import cards, statement_table, words
+from tokenpnl_dashboard.exports.pdf import one_pager
+from tokenpnl_dashboard.exports.xlsx import workbook
 from tokenpnl_dashboard.filters import COLUMN, Choice, chosen
 from tokenpnl_dashboard.output import inert
 from tokenpnl_dashboard.reading import statement_by
+from tokenpnl_dashboard.reading_lines import packer
 from tokenpnl_dashboard.state import edition
 
 COLUMNS = (
     "month", "week", "day", "workflow", "customer", "model", "provider", "step", "feature", "environment", "release",
 )  # fmt: skip
 MOST = 12
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def _draw(choice: Choice, by: str) -> None:
@@ -48,12 +52,26 @@ def _draw(choice: Choice, by: str) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
+        _files(choice)
         _way_to_runs(choice, by, shown, event["selection"]["cells"])
     st.caption(
         "Parentheses: taken off. Memo lines are never added in. Change: the last column against the one before; the "
         "newest period may be incomplete. Cost per success is settled: only runs older than the outcome window; it "
         "exists for dimensions of a run. Select a figure for the runs behind it; the CSV has all twelve decimals."
     )
+
+
+def _files(choice: Choice) -> None:
+    """Offer the statement as a workbook and as one page; both are made when somebody takes them."""
+    for form, write, mime in (("XLSX", workbook, XLSX), ("PDF", one_pager, "application/pdf")):
+        st.download_button(
+            f"Download {form}",
+            packer(choice, write),
+            file_name=f"tokenpnl-pnl.{form.lower()}",
+            mime=mime,
+            icon=":material/download:",
+            on_click="ignore",
+        )
 
 
 def _way_to_runs(choice: Choice, by: str, shown: statement_table.Shown, cells: list[tuple[int, str]]) -> None:
