@@ -56,7 +56,10 @@ def show(by: tuple[str, ...], period: str, zone: str, home: Path | None, form: s
     if grains:
         allocated = in_periods(allocated, grains[0], zone, at="hour")
     columns = list(dict.fromkeys(BY[name] for name in by or ("owner",)))
-    print_frame(_named(allocated_by(allocated, columns), form), form, title=title, names=len(columns))
+    summed = allocated_by(allocated, columns)
+    if grains:
+        summed = summed.sort("period", maintain_order=True)
+    print_frame(_named(summed, form), form, title=title, names=len(columns))
     return OK
 
 
