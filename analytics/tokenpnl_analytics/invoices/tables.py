@@ -59,9 +59,9 @@ def tabular(content: bytes, *, name: str) -> Tabular:
         rows = pl.scan_parquet(io.BytesIO(content)) if parquet else _csv(content.removeprefix(_BOM))
         columns = tuple(rows.collect_schema().names())
         if not parquet:
-            # Columns that nobody asks for are skipped, and with them a row of more fields than the head: its fields
-            # would be another row's. Reading the last one finds it.
-            rows.select(pl.col(columns[-1]).null_count()).collect()
+            # Columns that nobody asks for are skipped, and with them a row of more fields than the head, whose fields
+            # would be another row's. Reading all of them finds it.
+            rows.select(pl.all().null_count()).collect()
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
         kind = "Parquet" if parquet else "CSV in UTF-8"
         raise RefusedInputError(f"{name} cannot be read as {kind}: {str(error).splitlines()[0]}") from None

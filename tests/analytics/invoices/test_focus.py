@@ -11,8 +11,9 @@ from tokenpnl_analytics.invoices.tables import tabular
 
 USUAL = {
     "BilledCost": "1.25", "BillingCurrency": "usd", "ChargeCategory": "Usage",
-    "ChargePeriodStart": "2026-10-07T00:00:00Z", "ProviderName": "OpenAI", "SubAccountId": "proj_a", "ConsumedQuantity": "500", "ConsumedUnit": "1K Tokens",
-    "SkuMeter": "Input Tokens", "ResourceName": "gpt-5.4", "ServiceCategory": "AI and Machine Learning",
+    "ChargePeriodStart": "2026-10-07T00:00:00Z", "ProviderName": "OpenAI", "SubAccountId": "proj_a",
+    "ConsumedQuantity": "500", "ConsumedUnit": "1K Tokens", "SkuMeter": "Input Tokens", "ResourceName": "gpt-5.4",
+    "ServiceCategory": "AI and Machine Learning",
 }  # fmt: skip
 
 
