@@ -111,7 +111,8 @@ def memo_lines(lines: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
 
     Returns:
         The dimensions, `cache_savings_usd` (reads at the uncached price minus what was paid), `cache_write_premium_usd`
-        (writes: what was paid beyond the uncached price), `cache_net_usd` (may be negative), `fallback_premium_usd`.
+        (writes: what was paid beyond the uncached price), `cache_net_usd` (may be negative), `batch_savings_usd` (other tiers against the standard one),
+        `fallback_premium_usd`.
     """
     sums = line_item_sums(lines, by)
     return _grouped(sums, by, _memos(sums))
@@ -167,12 +168,21 @@ def _memos(sums: pl.DataFrame) -> list[pl.Expr]:
         savings.alias("cache_savings_usd"),
         premium.alias("cache_write_premium_usd"),
         (savings - premium).alias("cache_net_usd"),
+        _batch_savings(sums),
     ]
     if "fallback_cost_usd" not in sums.columns:
         return [*memos, pl.lit(None, MONEY).alias("fallback_premium_usd")]
     on_fallback = pl.col("served_reason") == ServedReason.FALLBACK.value
     paid_extra = pl.col("fallback_cost_usd") - pl.col("primary_cost_usd")
     return [*memos, known_sum(paid_extra.filter(on_fallback)).alias("fallback_premium_usd")]
+
+
+def _batch_savings(sums: pl.DataFrame) -> pl.Expr:
+    """Return what the tokens of another tier would have cost more in the standard one; negative for a dearer tier."""
+    if not {"standard_cost_usd", "tiered_cost_usd"} <= set(sums.columns):
+        return pl.lit(None, MONEY).alias("batch_savings_usd")
+    saved = pl.col("standard_cost_usd") - pl.col("tiered_cost_usd")
+    return known_sum(saved.filter(pl.col("standard_cost_usd").is_not_null())).alias("batch_savings_usd")
 
 
 def _quality() -> list[pl.Expr]:

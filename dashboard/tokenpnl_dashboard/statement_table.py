@@ -39,6 +39,7 @@ MEMO = (
     ("cache_savings_usd", "Memo: saved by cache reads"),
     ("cache_write_premium_usd", "Memo: premium of cache writes"),
     ("cache_net_usd", "Memo: caches, net"),
+    ("batch_savings_usd", "Memo: saved by batch and other tiers"),
     ("fallback_premium_usd", "Memo: premium of fallbacks"),
 )
 CATEGORIES_OF = {"without_result_usd": [category.value for category in LOST]}

@@ -58,6 +58,9 @@ ATTEMPTS = Table(
         must(boolean("usage_missing", "The call reached a model but its usage is not known.")),
         money("reported_cost_usd", "The emitter's own cost; kept apart."),
         text("prompt_hash", "Fingerprint of the request."),
+        text("cost_category", "Reason of its cost, one of `CostCategory`; also where it has no line."),
+        text("category_rule", "The rule that matched."),
+        text("cause", "What caused it, where known."),
         must(text("dialect", "Reader that mapped the span.")),
         FLAGS,
     ),
@@ -177,7 +180,10 @@ LINE_ITEMS = Table(
         money("cost_usd", "Effective cost; NULL: unpriced, or certainly unbilled usage costs 0."),
         money("uncached_cost_usd", "The same tokens at the uncached input price; memo of cache savings."),
         money("primary_cost_usd", "Same tokens at the price of the primary that a fallback replaced; else NULL."),
-        money("standard_cost_usd", "Same tokens at the standard tier's list price; memo of batch and tier savings."),
+        money(
+            "standard_cost_usd",
+            "Another tier's tokens at the contracted standard price; memo of batch and tier savings.",
+        ),
         must(text("cost_source", "One of `CostSource`.")),
         text("price_source", "File or list that gave the price: contract, override, genai-prices, litellm."),
         text("price_reason", "Why it is not the list price: discount, free_tier, commitment, fixed, multiplier."),
@@ -214,6 +220,12 @@ LINKS = Table(
         must(text("trace_id", "Trace that carries the key.")),
         text("scope_name", "Instrumentation scope that carries it there."),
     ),
+)
+
+CAPACITY_ITEMS = Table(
+    "capacity_items",
+    "one line item of a GPU pool's or commitment's hour; every question about `line_items` covers them",
+    LINE_ITEMS.columns,
 )
 
 UNBOOKED = Table(
