@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tokenpnl.model import WITHOUT_DIRECT_RESULT, CostCategory, CostSource
-from tokenpnl.tables import CALLS, EVALUATIONS, LINE_ITEMS, RUNS
+from tokenpnl.tables import ATTEMPTS, CALLS, EVALUATIONS, LINE_ITEMS, RUNS
 from tokenpnl_analytics.classify import classify
 from tokenpnl_analytics.frames import MONEY, conform, empty
 from tokenpnl_analytics.memos import avoided_costs, primary_costs
@@ -67,11 +67,11 @@ def book(
     """Return the books of resolved spans; `resolution` holds runs without outcome and cost."""
     stated = at_home(outcomes, resolution.homes)
     runs = attach_outcomes(resolution.runs, stated, ruled=ruled, rules=outcome_rules)
-    attempts = resolution.attempts.sort("tenant", "attempt_id")
+    attempts = classify(resolution.attempts.sort("tenant", "attempt_id"), runs)
     fees = resolution.fees.sort("tenant", "trace_id", "span_id")
-    line_items = primary_costs(charge(classify(attempts, runs), classify(fees, runs), card), attempts, card)
+    line_items = primary_costs(charge(attempts, classify(fees, runs), card), attempts, card)
     return Books(
-        attempts=attempts,
+        attempts=conform(attempts, ATTEMPTS),
         calls=conform(avoided_costs(resolution.calls, card).sort("tenant", "call_key"), CALLS),
         fees=fees,
         runs=conform(run_costs(runs, line_items).sort("tenant", "run_id", "trace_id", "span_id"), RUNS),

@@ -5,14 +5,25 @@ Facts are stored as they arrived; derived tables can always be rebuilt from them
 A column is nullable unless `required`; NULL means unknown, never zero.
 """
 
-from tokenpnl.book_tables import ATTEMPTS, CALLS, DUPLICATES, FEES, KIND_COLUMNS, LINE_ITEMS, LINKS, RUNS, UNBOOKED
+from tokenpnl.book_tables import (
+    ATTEMPTS,
+    CALLS,
+    CAPACITY_ITEMS,
+    DUPLICATES,
+    FEES,
+    KIND_COLUMNS,
+    LINE_ITEMS,
+    LINKS,
+    RUNS,
+    UNBOOKED,
+)
 from tokenpnl.fact_tables import BATCHES, EVALUATIONS, METRICS, OUTCOMES, QUARANTINE, REPORTED_USAGE, RESOURCES, SPANS
-from tokenpnl.schema import Table, integer, must, time
+from tokenpnl.schema import Table, integer, must, text, time
 
 __all__ = [
-    "ATTEMPTS", "BATCHES", "BOOKED", "CALLS", "DERIVED", "DUPLICATES", "EVALUATIONS", "FACTS", "FEES", "KIND_COLUMNS",
-    "LINE_ITEMS", "LINKS", "METRICS", "OUTCOMES", "QUARANTINE", "REPORTED_USAGE", "RESOURCES", "RUNS", "SPANS",
-    "TABLES", "UNBOOKED",
+    "ATTEMPTS", "BATCHES", "BOOKED", "CALLS", "CAPACITY_BOOKED", "CAPACITY_ITEMS", "DERIVED", "DUPLICATES",
+    "EVALUATIONS", "FACTS", "FEES", "KIND_COLUMNS", "LINE_ITEMS", "LINKS", "METRICS", "OUTCOMES", "QUARANTINE",
+    "REPORTED_USAGE", "RESOURCES", "RUNS", "SPANS", "TABLES", "UNBOOKED",
 ]  # fmt: skip
 
 BOOKED = Table(
@@ -24,6 +35,16 @@ BOOKED = Table(
     ),
 )
 
+CAPACITY_BOOKED = Table(
+    "capacity_booked",
+    "how far `capacity_items` go: one row",
+    (
+        must(integer("batch_no", "Every batch up to it is in them.")),
+        must(time("until", "Every hour up to it is in them.")),
+        must(text("rules_hash", "Rules of pools and commitments that they were made by.")),
+    ),
+)
+
 FACTS = (SPANS, RESOURCES, OUTCOMES, EVALUATIONS, METRICS, QUARANTINE, BATCHES)
 DERIVED = (ATTEMPTS, CALLS, FEES, RUNS, LINE_ITEMS, DUPLICATES, LINKS, UNBOOKED)
-TABLES = (*FACTS, *DERIVED, BOOKED)
+TABLES = (*FACTS, *DERIVED, CAPACITY_ITEMS, BOOKED, CAPACITY_BOOKED)

@@ -116,6 +116,21 @@ def delete_traces(connection: duckdb.DuckDBPyConnection, trace_ids: Sequence[str
         connection.unregister("settled")
 
 
+def delete_spans(connection: duckdb.DuckDBPyConnection, spans: Sequence[tuple[int, int]], table: Table) -> None:
+    """Remove every row that starts in a span [since, until), UTC nanoseconds; the caller holds a transaction."""
+    for span in spans:
+        connection.execute(
+            f"DELETE FROM {CATALOG}.{table.name} "  # noqa: S608 - contract names
+            "WHERE started_at >= make_timestamp_ns($1) AND started_at < make_timestamp_ns($2)",
+            list(span),
+        ).fetchall()
+
+
+def delete_all(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Remove every row; the caller holds a transaction."""
+    connection.execute(f"DELETE FROM {CATALOG}.{table.name}").fetchall()  # noqa: S608 - contract names
+
+
 def rows_of(batches: Sequence[tuple[int, Batch]], table: Table) -> pa.Table | None:
     """Return the rows that the batches carry for the table, each with its batch number; None when there are none."""
     found = [(number, batch.tables[table.name]) for number, batch in batches if table.name in batch.tables]

@@ -13,6 +13,7 @@ from tokenpnl_ingest.store.schema import SQL_TABLES
 When = str | int | datetime | None
 Where = Mapping[str, Sequence[Any]] | None
 
+LINES = "line_items"
 TIME_OF = {
     "spans": "started_at",
     "outcomes": "effective_at",
@@ -25,6 +26,7 @@ TIME_OF = {
     "fees": "started_at",
     "runs": "started_at",
     "booked": "booked_at",
+    "capacity_booked": "until",
     "line_items": "started_at",
 }
 _GRAINS = ("hour", "day", "week", "month", "quarter", "year")
@@ -63,7 +65,7 @@ def table(  # noqa: PLR0913 - each one narrows the question
         limit: how many rows at most.
         offset: how many rows to pass over.
     """
-    source = _table(name)
+    source = _source(name)
     chosen = [_column(source, column) for column in columns] if columns else list(source.c)
     query = sa.select(*chosen).where(*_conditions(source, since, until, where))
     if order_by is not None:
@@ -76,7 +78,7 @@ def table(  # noqa: PLR0913 - each one narrows the question
 
 def count(name: str, *, since: When = None, until: When = None, where: Where = None) -> sa.Select[Any]:
     """Count the rows that `table` would return without a limit: one row, `rows`."""
-    source = _table(name)
+    source = _source(name)
     counted = sa.select(sa.func.count().label("rows")).select_from(source)
     return counted.where(*_conditions(source, since, until, where))
 
@@ -91,7 +93,7 @@ def line_item_sums(
     `fallback_cost_usd` and `tiered_cost_usd` (contracted cost of the lines that know a primary's, a standard tier's
     price), `n_lines`, `n_unpriced_lines`, `unpriced_quantity`.
     """
-    source = _table("line_items")
+    source = _source(LINES)
     dimensions = [_dimension(source, name) for name in by]
     unpriced = source.c.cost_source == CostSource.UNPRICED.value
     unpriced_quantity = sa.func.sum(source.c.quantity).filter(unpriced)
@@ -132,7 +134,7 @@ def call_sums(by: Sequence[str] = (), *, since: When = None, until: When = None,
 
 def distinct(name: str, column: str, *, since: When = None, until: When = None, where: Where = None) -> sa.Select[Any]:
     """Select the distinct known values of a column, sorted."""
-    source = _table(name)
+    source = _source(name)
     value = _column(source, column)
     return (
         sa.select(value).distinct().where(value.is_not(None), *_conditions(source, since, until, where)).order_by(value)
@@ -195,9 +197,7 @@ def links_of_keys(keys: Sequence[str]) -> sa.Select[Any]:
     return sa.select(links).where(_one_of(links.c.key, keys)).order_by("key", "trace_id", "scope_name")
 
 
-def outcomes_of(
-    run_ids: Sequence[str], trace_ids: Sequence[str], business_ids: Sequence[str] = ()
-) -> sa.Select[Any]:
+def outcomes_of(run_ids: Sequence[str], trace_ids: Sequence[str], business_ids: Sequence[str] = ()) -> sa.Select[Any]:
     """Select what was stated about these runs, traces and business ids, sorted.
 
     A run named trace/span belongs to its trace.
@@ -223,6 +223,24 @@ def evaluations_of(trace_ids: Sequence[str]) -> sa.Select[Any]:
     return sa.select(evaluations).where(spoken_of).order_by("evaluated_at", "content_hash")
 
 
+def capacity_spans(after: int) -> sa.Select[Any]:
+    """Select the spans of UTC hours whose capacity batches above `after` may put out of date: `first`, `last`, sorted.
+
+    These are the hours of the attempts of touched traces, from the first to the last that each was in, and the hours
+    that have capacity items of these traces.
+    """
+    touched = touched_traces(after).subquery()
+    attempts, items = _table("attempts"), _table("capacity_items")
+    traces = sa.select(touched.c.trace_id)
+    begun, ended = _hour(attempts.c.started_at), _hour(sa.func.coalesce(attempts.c.ended_at, attempts.c.started_at))
+    booked = _hour(items.c.started_at)
+    found = sa.union(
+        sa.select(begun.label("first"), ended.label("last")).where(attempts.c.trace_id.in_(traces)),
+        sa.select(booked.label("first"), booked.label("last")).where(items.c.trace_id.in_(traces)),
+    ).subquery()
+    return sa.select(found.c.first, found.c.last).order_by(found.c.first, found.c.last)
+
+
 QUESTIONS: dict[str, Callable[..., sa.Select[Any]]] = {
     "table": table,
     "count": count,
@@ -236,7 +254,20 @@ QUESTIONS: dict[str, Callable[..., sa.Select[Any]]] = {
     "links_of_keys": links_of_keys,
     "outcomes_of": outcomes_of,
     "evaluations_of": evaluations_of,
+    "capacity_spans": capacity_spans,
 }
+
+
+def _hour(moment: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return sa.func.date_trunc(sa.literal("hour", literal_execute=True), moment)
+
+
+def _source(name: str) -> sa.FromClause:
+    """Return the table, for line items with those of capacity: every question covers both."""
+    if name != LINES:
+        return _table(name)
+    lines = sa.union_all(sa.select(_table(LINES)), sa.select(_table("capacity_items")))
+    return lines.subquery(LINES)
 
 
 def _table(name: str) -> sa.Table:
@@ -245,19 +276,23 @@ def _table(name: str) -> sa.Table:
     return SQL_TABLES[name]
 
 
-def _column(source: sa.Table, name: str) -> sa.Column[Any]:
+def _column(source: sa.FromClause, name: str) -> sa.ColumnElement[Any]:
     if name not in source.c:
-        raise RefusedInputError(f"{source.name} has no column {name!r}; it has {', '.join(source.c.keys())}")
+        raise RefusedInputError(f"{_name(source)} has no column {name!r}; it has {', '.join(source.c.keys())}")
     return source.c[name]
 
 
-def _dimension(source: sa.Table, name: str) -> sa.Label[Any]:
+def _name(source: sa.FromClause) -> str:
+    return str(getattr(source, "name"))  # noqa: B009 - tables and subqueries have one, their base does not say so
+
+
+def _dimension(source: sa.FromClause, name: str) -> sa.Label[Any]:
     if name in _GRAINS:
         return sa.func.date_trunc(sa.literal(name, literal_execute=True), source.c.started_at).label(name)
     return _column(source, name).label(name)
 
 
-def _conditions(source: sa.Table, since: When, until: When, where: Where) -> list[sa.ColumnElement[bool]]:
+def _conditions(source: sa.FromClause, since: When, until: When, where: Where) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = []
     for column, values in (where or {}).items():
         conditions.append(_among(_column(source, column), values))
@@ -268,9 +303,9 @@ def _conditions(source: sa.Table, since: When, until: When, where: Where) -> lis
     return conditions
 
 
-def _among(column: sa.Column[Any], values: Sequence[Any]) -> sa.ColumnElement[bool]:
+def _among(column: sa.ColumnElement[Any], values: Sequence[Any]) -> sa.ColumnElement[bool]:
     if isinstance(values, str):
-        raise RefusedInputError(f"where[{column.name!r}] takes a list of values, got one text")
+        raise RefusedInputError(f"where[{str(column)!r}] takes a list of values, got one text")
     known = column.in_([value for value in values if value is not None])
     return sa.or_(known, column.is_(None)) if None in values else known
 
@@ -280,10 +315,11 @@ def _one_of(column: sa.ColumnElement[Any], values: Sequence[str]) -> sa.ColumnEl
     return column.in_(sa.select(sa.func.unnest(sa.bindparam(None, list(values), type_=sa.types.NullType()))))
 
 
-def _time(source: sa.Table) -> sa.Column[Any]:
-    if source.name not in TIME_OF:
-        raise RefusedInputError(f"{source.name} has no time; leave out since and until")
-    return source.c[TIME_OF[source.name]]
+def _time(source: sa.FromClause) -> sa.ColumnElement[Any]:
+    name = _name(source)
+    if name not in TIME_OF:
+        raise RefusedInputError(f"{name} has no time; leave out since and until")
+    return source.c[TIME_OF[name]]
 
 
 def _moment(when: str | int | datetime) -> sa.ColumnElement[Any]:

@@ -13,7 +13,18 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from tokenpnl.errors import RefusedInputError, StoreError
-from tokenpnl.tables import BATCHES, BOOKED, DERIVED, EVALUATIONS, OUTCOMES, QUARANTINE, RESOURCES, SPANS
+from tokenpnl.tables import (
+    BATCHES,
+    BOOKED,
+    CAPACITY_BOOKED,
+    CAPACITY_ITEMS,
+    DERIVED,
+    EVALUATIONS,
+    OUTCOMES,
+    QUARANTINE,
+    RESOURCES,
+    SPANS,
+)
 from tokenpnl_ingest.batch import Batch
 from tokenpnl_ingest.home import Home
 from tokenpnl_ingest.store import load
@@ -131,6 +142,22 @@ class Store:
             for name, rows in tables.items():
                 if rows.num_rows:
                     load.insert(connection, load.storable(rows, CONTRACT[name]), CONTRACT[name])
+        self._changed(self._loaded_batch_no)
+
+    def replace_capacity(self, spans: Sequence[tuple[int, int]], rows: pa.Table, mark: pa.Table) -> None:
+        """Put `rows` in the place of the capacity items of some spans of time, in one transaction.
+
+        Args:
+            spans: [since, until) in UTC nanoseconds; every item that starts in one is replaced.
+            rows: table `capacity_items`.
+            mark: the one row of `capacity_booked`: how far the items go now.
+        """
+        with self._transaction() as connection:
+            load.delete_spans(connection, spans, CAPACITY_ITEMS)
+            if rows.num_rows:
+                load.insert(connection, load.storable(rows, CAPACITY_ITEMS), CAPACITY_ITEMS)
+            load.delete_all(connection, CAPACITY_BOOKED)
+            load.insert(connection, load.storable(mark, CAPACITY_BOOKED), CAPACITY_BOOKED)
         self._changed(self._loaded_batch_no)
 
     def checkpoint(self, *, force: bool = False) -> None:
