@@ -204,7 +204,7 @@ def test_an_outcome_makes_a_unit_cost(own_home: Path) -> None:
 def test_an_outcome_without_a_run_is_wrong_usage(home: Path) -> None:
     done = tokenpnl("outcome", "success", home=home)
     assert done.returncode == 2
-    assert "Missing argument" in done.stderr
+    assert "name the run" in done.stderr
 
 
 def test_a_value_that_is_no_amount_is_refused(home: Path) -> None:
