@@ -109,6 +109,9 @@ def _blank(main: pl.DataFrame) -> list[pl.Expr]:
         "finish_reason",
         "ttft_ms",
         "web_searches",
+        "queue_ms",
+        "inference_ms",
+        "gpu_seconds",
     ]
     gone += ["reported_cost_usd", "output_valid", "parse_error", "output_hash", "attempt_billed", "error_type"]
     return [pl.lit(None, main.schema[name]).alias(name) for name in gone]

@@ -7,25 +7,11 @@ from datetime import UTC, datetime
 from genai_prices.data_snapshot import DataSnapshot, find_provider_by_id
 
 from tokenpnl_analytics.ratecard import CONTEXTS, STANDARD, RateCard
+from tokenpnl_ingest.dialects.deployments import EDGE_RUNTIMES, OPTIMIZED_SERVERS, SELF_HOST_SERVERS
 from tokenpnl_ingest.dialects.providers import provider_of
 
 # Servers that run weights on somebody's own machine: a hosted model of the same name has another price.
-SELF_HOSTED_SERVERS = frozenset(
-    {
-        "edge",
-        "llama.cpp",
-        "llama_cpp",
-        "llamacpp",
-        "lm_studio",
-        "lmstudio",
-        "mlx",
-        "ollama",
-        "sglang",
-        "tgi",
-        "triton",
-        "vllm",
-    }
-)
+SELF_HOSTED_SERVERS = SELF_HOST_SERVERS | OPTIMIZED_SERVERS | EDGE_RUNTIMES
 SELF_HOSTED_DEPLOYMENTS = frozenset({"self_host", "optimized", "edge"})
 _NO_CONTEXT = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand", "unspecified"})
 _DATE_IN_NAME = re.compile(r"(?<!\d)(20\d\d)-?([01]\d)-?([0-3]\d)(?!\d)")

@@ -24,6 +24,7 @@ from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.loops import repeated
 from tokenpnl_analytics.merge import merged
 from tokenpnl_analytics.runs import RunBook, run_book, runs_table
+from tokenpnl_analytics.servers import with_servers
 from tokenpnl_analytics.usage import has_usage
 from tokenpnl_analytics.verdicts import late_verdicts, with_verdicts
 
@@ -65,7 +66,7 @@ def resolve(spans: pl.DataFrame) -> Resolution:
     everyone = np.arange(trees.size)
     records = members(trees, roles, trees.inherited(everyone, "session_id")["session_id"])
     records = records.with_columns(placed=pl.Series(stands.run[records["row"].to_numpy()] != trees.size))
-    units = merged(records)
+    units = with_servers(trees, records, merged(records))
     gap = gaps(trees, roles, records, units)
     units = _filled(trees, units, gap)
     late = calls_apart(trees, stands, units, late_verdicts(trees.spans))

@@ -29,6 +29,7 @@ ALIASES: Final[dict[str, tuple[str, ...]]] = {
         "model",
         "model_name",
         "model_id",
+        "triton.model_name",
         "langsmith.metadata.ls_model_name",
         "traceloop.association.properties.ls_model_name",
     ),
@@ -213,6 +214,11 @@ ALIASES: Final[dict[str, tuple[str, ...]]] = {
         "gen_ai.latency.time_in_queue|seconds",
         "queue_time|duration",
     ),
+    "inference_ms": ("gen_ai.latency.time_in_model_inference|seconds", "inference_time|duration"),
+    "gpu_type": ("tokenpnl.gpu.type",),
+    "gpu_count": ("tokenpnl.gpu.count",),
+    "gpu_replica": ("tokenpnl.gpu.replica",),
+    "gpu_seconds": ("tokenpnl.gpu.seconds|positive",),
     "server_address": ("server.address", "net.peer.name", "http.host", "gen_ai.openai.api_base"),
     "region": ("tokenpnl.region", "cloud.region", "aws.region", "gcp.location", "gen_ai.response.region"),
     "response_id": ("gen_ai.response.id", "ai.response.id", "llm.response.id"),
@@ -325,6 +331,9 @@ RESOURCE_COLUMNS: Final = (
     "user_id",
     "session_id",
     "deployment",
+    "gpu_type",
+    "gpu_count",
+    "gpu_replica",
 )
 
 # Token counts that repeat what a mapped name says, or aggregate it; not mapping them loses nothing.

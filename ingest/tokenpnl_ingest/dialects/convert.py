@@ -113,6 +113,11 @@ def seconds(value: Any) -> float | None:
 
 def milliseconds(value: Any) -> float | None:
     """Return a number of milliseconds; a negative duration says nothing."""
+    return positive(value)
+
+
+def positive(value: Any) -> float | None:
+    """Return a number that is not negative; another one says nothing."""
     number = real(value)
     return number if number is not None and number >= 0 else None
 
@@ -193,4 +198,5 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "seconds": seconds,
     "milliseconds": milliseconds,
     "duration": duration,
+    "positive": positive,
 }

@@ -10,6 +10,7 @@ from tokenpnl.model import BILLABLE_OPERATIONS, Flag, Operation
 from tokenpnl_ingest.content import DEFAULT_SECRET, Content, fingerprint, without_credentials
 from tokenpnl_ingest.dialects import convert, endings
 from tokenpnl_ingest.dialects.aliases import ALIASES, RESOURCE_COLUMNS
+from tokenpnl_ingest.dialects.deployments import deployment_of
 from tokenpnl_ingest.dialects.operations import operation_of
 from tokenpnl_ingest.dialects.plan import PLANS, USAGE_COLUMNS
 from tokenpnl_ingest.dialects.providers import serving_provider
@@ -65,6 +66,7 @@ def read_span(
         except ValueError:
             # A converter met a number that cannot be true; the span stays, and so do the others of its request.
             reading.flags.add(Flag.USAGE_IMPLAUSIBLE)
+    _settle_deployment(reading)
     _settle_ending(reading)
     _settle_usage(reading, dialect)
     _replace_content(reading, secret)
@@ -146,6 +148,13 @@ def _settle_operation(reading: Reading) -> None:
     if folded is None and any(key in reading.span.attributes for key in _HTTP_METHODS):
         folded = Operation.HTTP if reading.span.kind == "client" else Operation.OTHER
     reading.operation = folded or Operation.OTHER
+
+
+def _settle_deployment(reading: Reading) -> None:
+    row = reading.row
+    if row["deployment"] is None and reading.operation in BILLABLE_OPERATIONS:
+        named = tuple(str(name) for _, _, name in reading.words.get("provider", ()))
+        row["deployment"] = deployment_of(row["provider"], named, row["server_address"], reading.span.resource)
 
 
 def _settle_ending(reading: Reading) -> None:

@@ -1,9 +1,8 @@
 """Which dialect reads a span: by its instrumentation scope, else by the attribute names that give an emitter away."""
 
-from tokenpnl_ingest.dialects import coding_agents, conventions, frameworks, gateways, traceloop
+from tokenpnl_ingest.dialects import coding_agents, conventions, frameworks, gateways, servers, traceloop
 from tokenpnl_ingest.dialects.openinference import OPENINFERENCE
 from tokenpnl_ingest.dialects.reading import Dialect
-from tokenpnl_ingest.dialects.servers import SERVER
 from tokenpnl_ingest.dialects.vercel import VERCEL
 from tokenpnl_ingest.raw import RawSpan
 
@@ -41,10 +40,14 @@ SCOPES: dict[str, Dialect] = {
     "langsmith*": frameworks.LANGSMITH,
     "strands*": frameworks.STRANDS,
     "gcp.vertex.agent*": conventions.ADK,
-    "vllm*": SERVER,
-    "sglang*": SERVER,
-    "text-generation*": SERVER,
-    "triton*": SERVER,
+    "vllm*": servers.VLLM,
+    "sglang*": servers.SGLANG,
+    "text-generation*": servers.TGI,
+    "text-embeddings*": servers.TEI,
+    "triton*": servers.TRITON,
+    "trt.llm*": servers.TENSORRT_LLM,
+    "tensorrt_llm*": servers.TENSORRT_LLM,
+    "dynamo*": servers.DYNAMO,
 }
 # Attribute names that only one family writes, for spans whose scope says nothing.
 MARKS: tuple[tuple[str, Dialect], ...] = (
@@ -57,9 +60,11 @@ MARKS: tuple[tuple[str, Dialect], ...] = (
     ("traceloop.span.kind", traceloop.TRACELOOP),
     ("llm.request.type", traceloop.TRACELOOP),
     ("litellm.call_id", gateways.LITELLM),
-    ("gen_ai.latency.e2e", SERVER),
-    ("gen_ai.latency.time_in_queue", SERVER),
-    ("time_per_token", SERVER),
+    ("triton.model_name", servers.TRITON),
+    ("gen_ai.latency.e2e", servers.SERVER),
+    ("gen_ai.latency.time_in_queue", servers.SERVER),
+    ("time_per_token", servers.TGI),
+    ("tokenization_time", servers.TEI),
     ("gcp.vertex.agent.session_id", conventions.ADK),
 )
 
@@ -82,7 +87,8 @@ def dialect_of(span: RawSpan) -> Dialect:
     for mark, dialect in MARKS:
         if mark in attributes:
             return dialect
-    return conventions.GENERIC
+    service = span.resource.get("service.name")
+    return servers.BY_SERVICE.get(service, conventions.GENERIC) if type(service) is str else conventions.GENERIC
 
 
 def _by_scope(scope: str) -> Dialect | None:
