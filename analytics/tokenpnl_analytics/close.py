@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from tokenpnl.model import CostSource, OutcomeStatus
-from tokenpnl.tables import LINE_ITEMS, RUNS
+from tokenpnl.tables import LINE_ITEMS
 from tokenpnl_analytics.digest import digest
 from tokenpnl_analytics.frames import conform, known_sum, schema_of
 from tokenpnl_analytics.summary import usd_text
@@ -50,7 +50,8 @@ def with_origin(lines: pl.DataFrame) -> pl.DataFrame:
 def manifest(frozen: Frozen, *, month: str, since: datetime, until: datetime, zone: str) -> dict[str, Any]:
     """Return what the snapshot holds: rows, tokens, money as decimal strings, and a SHA-256 of each part.
 
-    It says nothing of when and by whom, so that the same content has the same `sha256`, which covers all the rest.
+    It says nothing of when and by whom, so that the same content has the same `sha256`, which covers all the rest. The
+    frames are hashed in the columns that they have: a month stays what it was when later releases know more columns.
     """
     listed: dict[str, Any] = {
         "format": FORMAT,
@@ -58,8 +59,8 @@ def manifest(frozen: Frozen, *, month: str, since: datetime, until: datetime, zo
         "since": _iso(since),
         "until": _iso(until),
         "zone": zone,
-        "line_items": _part(with_origin(frozen.line_items)) | _totals(frozen.line_items),
-        "runs": _part(conform(frozen.runs, RUNS)) | _outcomes(frozen.runs),
+        "line_items": _part(frozen.line_items) | _totals(frozen.line_items),
+        "runs": _part(frozen.runs) | _outcomes(frozen.runs),
         "rules": {name: sha256_of(frozen.rules[name].encode()) for name in sorted(frozen.rules)},
         "fx": {currency: usd_text(frozen.fx[currency]) for currency in sorted(frozen.fx)},
         "prices": {version: frozen.prices[version] for version in sorted(frozen.prices)},

@@ -12,7 +12,9 @@ from typing import Any
 import polars as pl
 
 from tokenpnl.errors import StoreError
+from tokenpnl.tables import RUNS
 from tokenpnl_analytics.close import Frozen, differences, manifest, overall_sha256, with_origin
+from tokenpnl_analytics.frames import conform
 
 _LINES, _RUNS, _RULES, _MANIFEST = "line_items.parquet", "runs.parquet", "rules", "manifest.json"
 _READ_ONLY_FILE, _READ_ONLY_FOLDER, _OWN_FOLDER = 0o400, 0o500, 0o700
@@ -39,7 +41,7 @@ class Snapshot:
             self.folder.parent.mkdir(mode=_OWN_FOLDER, parents=True, exist_ok=True)
             _remove(draft)
             (draft / _RULES).mkdir(mode=_OWN_FOLDER, parents=True)
-            with_origin(frozen.line_items).write_parquet(draft / _LINES, mkdir=False)
+            frozen.line_items.write_parquet(draft / _LINES, mkdir=False)
             frozen.runs.write_parquet(draft / _RUNS, mkdir=False)
             for name, text in frozen.rules.items():
                 (draft / _RULES / name).write_bytes(text.encode())
@@ -75,7 +77,7 @@ class Snapshot:
         Raises:
             StoreError: they are missing or cannot be read.
         """
-        return self._parquet(_RUNS)
+        return conform(self._parquet(_RUNS), RUNS)
 
     def listed(self) -> dict[str, Any]:
         """Return the manifest.
@@ -116,7 +118,7 @@ class Snapshot:
         try:
             texts = {path.name: path.read_bytes().decode() for path in sorted((self.folder / _RULES).iterdir())}
             fx = {currency: Decimal(rate) for currency, rate in listed["fx"].items()}
-            return Frozen(self.line_items(), self.runs(), texts, fx, listed["prices"])
+            return Frozen(self._parquet(_LINES), self._parquet(_RUNS), texts, fx, listed["prices"])
         except (OSError, ValueError, KeyError, TypeError, ArithmeticError, AttributeError) as error:
             raise StoreError(f"{self.folder} cannot be read as a closed month: {error}") from error
 
