@@ -24,6 +24,8 @@ from tokenpnl.testing import SteppingClock
 from world import DAY, HOUR, KNOWN_UNTIL, SECOND
 
 CLIENT_TIMEOUT_MS: Final = 20_000
+# As vLLM spells it; the conventions have no name for it.
+VLLM_INFERENCE_SECONDS: Final = "gen_ai.latency.time_in_model_inference"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,7 @@ class Desk:
         self.clock = clock
         self._cache = PromptCache()
         self._later: list[tuple[int, int, Callable[[], None]]] = []
+        self._served: list[tuple[int, int]] = []
         self._order = itertools.count()
 
     # --- chance
@@ -188,7 +191,10 @@ class Desk:
         if call.streamed:
             first_ms = self.about(model.first_token_ms)
             span.set(semconv.REQUEST_STREAM, True).set(semconv.TIME_TO_FIRST_CHUNK, first_ms / 1000)  # noqa: FBT003 - an attribute
-        self._pass_ms(self.about(model.first_token_ms + model.ms_per_token * output_tokens))
+        if model.replica is None:
+            self._pass_ms(self.about(model.first_token_ms + model.ms_per_token * output_tokens))
+        else:
+            self._serve(span, model, output_tokens)
         lifetimes = {"cache_write_1h" if call.prefix_hours else "cache_write_5m": written} if written else {}
         self._bill(
             span,
@@ -201,11 +207,27 @@ class Desk:
             **lifetimes,
         )
 
+    def in_flight(self) -> int:
+        """Return how many requests our own replica has at this moment."""
+        now = self.clock.now_ns
+        return sum(begun <= now < ended for begun, ended in self._served)
+
+    def _serve(self, span: CallSpan, model: Model, output_tokens: int) -> None:
+        """Answer on our own replica, whose server tells how long the request waited and how long it was at work."""
+        depth, begun = self.in_flight(), self.clock.now_ns
+        queue_ms = self.about(6 + 40 * depth)
+        # Requests in one batch share the memory's bandwidth well, but not for nothing.
+        work_ms = self.about((model.first_token_ms + model.ms_per_token * output_tokens) * (1 + 0.06 * depth), 0.05)
+        self._pass_ms(queue_ms + work_ms)
+        self._served.append((begun, self.clock.now_ns))
+        span.set(semconv.QUEUE_DEPTH, depth).set(semconv.QUEUE_WAIT_MS, queue_ms)
+        span.set(VLLM_INFERENCE_SECONDS, work_ms / 1000)
+
     def _model_span(
         self, model: Model, prompt: str, operation: str = "chat", schema: str | None = None
     ) -> Block[CallSpan]:
         # What must have a form is asked for without chance.
-        settings = {"gen_ai.request.temperature": 0.0} if schema else {}
+        settings = {**({"gen_ai.request.temperature": 0.0} if schema else {}), **model.attributes}
         return tokenpnl.llm_call(model.provider, model.name, operation=operation, prompt=prompt, attributes=settings)
 
     def _bill(self, span: CallSpan, model: Model, input_tokens: int, output_tokens: int | None, **more: int) -> None:

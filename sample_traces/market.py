@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from tokenpnl import semconv
 from world import HOUR, SECOND
 
 
@@ -18,14 +19,37 @@ class PrefixCaching(StrEnum):
 
 
 @dataclass(frozen=True)
+class Replica:
+    """One server with accelerators of our own, on which a model runs."""
+
+    name: str
+    gpu: str
+    gpus: int = 1
+
+
+@dataclass(frozen=True)
 class Model:
-    """A model as its provider sells it; speeds are medians."""
+    """A model as its provider sells it, or as a replica of ours serves it; speeds are medians."""
 
     provider: str
     name: str
     first_token_ms: float
     ms_per_token: float
     caching: PrefixCaching = PrefixCaching.AUTOMATIC
+    deployment: str | None = None
+    replica: Replica | None = None
+
+    @property
+    def attributes(self) -> dict[str, str | int]:
+        """What a span says about where the model runs; nothing where that goes without saying."""
+        told: dict[str, str | int] = {}
+        if self.deployment is not None:
+            told[semconv.DEPLOYMENT] = self.deployment
+        if self.replica is not None:
+            told[semconv.GPU_TYPE] = self.replica.gpu
+            told[semconv.GPU_COUNT] = self.replica.gpus
+            told[semconv.GPU_REPLICA] = self.replica.name
+        return told
 
 
 GPT_NANO: Final = Model("openai", "gpt-5.4-nano", 240, 3.5)
@@ -41,6 +65,17 @@ BEDROCK_HAIKU: Final = Model(
 )
 # A house model without a price anywhere: what it costs is unknown, and the books have to say so.
 HOUSE_MODEL: Final = Model("halyard-ml", "desk-writer-7b-canary", 190, 8, PrefixCaching.NONE)
+# The same weights twice. An L4 reads 16 GB of them for every token, at 300 GB a second.
+OWN_LLAMA: Final = Model(
+    "vllm",
+    "meta-llama/Llama-3.1-8B-Instruct",
+    350,
+    53,
+    PrefixCaching.NONE,
+    deployment="self_host",
+    replica=Replica("tagger-0", "l4-24g"),
+)
+HOSTED_LLAMA: Final = Model("groq", "llama-3.1-8b-instant", 180, 1.6, PrefixCaching.NONE, deployment="managed_api")
 
 
 class Fate(StrEnum):

@@ -56,6 +56,7 @@ class Workload:
         releases: first day and version, oldest first.
         in_production: share of runs in production; the rest is staging.
         month_end_factor: how much busier the last three days of a month are.
+        first_day: since when it runs; all run until the last day.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Workload:
     releases: Sequence[tuple[date, str]]
     in_production: float = 0.94
     month_end_factor: float = 1.0
+    first_day: date = FIRST_DAY
 
     def release_at(self, at_ns: int) -> str:
         """Return the version that is live at this moment."""
@@ -110,7 +112,7 @@ def _runs_on(day: date, workload: Workload, rng: random.Random) -> int:
 def arrivals(workload: Workload, rng: random.Random) -> Iterator[Job]:
     """Yield the workload's jobs in order of time."""
     number = 0
-    for offset in range(DAYS):
+    for offset in range((workload.first_day - FIRST_DAY).days, DAYS):
         day = FIRST_DAY + timedelta(days=offset)
         hours = rng.choices(range(24), workload.per_hour, k=_runs_on(day, workload, rng))
         # Microseconds, as clocks have them; the last quarter of an hour stays free so that runs end on their day.
@@ -172,4 +174,19 @@ INVOICES: Final = Workload(
     features={"ap_inbox": 0.71, "expense_app": 0.29},
     releases=((FIRST_DAY, "1.7.2"), (date(2026, 10, 12), "1.8.0"), (date(2026, 11, 16), "1.8.1")),
     month_end_factor=1.6,
+)
+
+# Sellers upload their sheets before opening and after lunch; at night and at weekends nearly nobody does.
+_UPLOADS = [0, 0, 0, 0, 0, 0, 0, 0.5, 2, 16, 5, 1.5, 1, 1.5, 10, 4, 1.5, 1, 0.5, 0, 0, 0, 0, 0]
+
+CATALOGUE: Final = Workload(
+    name="catalogue_tagging",
+    service="synthetic-catalogue-tagger",
+    per_day=(46, 46, 44, 44, 42, 4, 3),
+    per_hour=_UPLOADS,
+    customers=customers("larkspur morrow nettle orchard pinewood quarry", "garden lighting kitchen"),
+    features={"new_products": 0.7, "retag": 0.3},
+    releases=((date(2026, 11, 10), "0.1.0"),),
+    in_production=0.95,
+    first_day=date(2026, 11, 10),
 )

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 SAMPLE_TRACES = Path(__file__).parents[2] / "sample_traces"
-WORKFLOWS = ("contract_review", "invoice_extraction", "support_reply")
+WORKFLOWS = ("catalogue_tagging", "contract_review", "invoice_extraction", "support_reply")
 INCIDENT = (datetime(2026, 10, 19, tzinfo=UTC), datetime(2026, 10, 24, tzinfo=UTC))
 
 
@@ -169,6 +169,28 @@ def test_fees_application_cache_evaluation_and_an_unpriced_model_occur(told: dic
     assert sum(bool(span.get("tokenpnl.cache.hit")) for span in spans) > 100
     assert sum(span.get("tokenpnl.step.kind") == "evaluation" for span in spans) > 100
     assert 5 < sum(span.get("gen_ai.request.model") == "desk-writer-7b-canary" for span in spans) < 100
+
+
+def test_what_our_own_replica_served_tells_gpu_queue_and_inference_time(told: dict[str, Told]) -> None:
+    served = [span for span in told["catalogue_tagging"].spans if _on_our_gpu(span)]
+    answered = [span for span in served if "gen_ai.usage.input_tokens" in span]
+    assert {span["tokenpnl.gpu.replica"] for span in served} == {"tagger-0"}
+    assert len(answered) > 1000
+    assert all(span["tokenpnl.queue.wait_ms"] > 0 for span in answered)
+    assert all(span["gen_ai.latency.time_in_model_inference"] > 0 for span in answered)
+
+
+def _on_our_gpu(span: dict[str, Any]) -> bool:
+    return span.get("tokenpnl.deployment") == "self_host"
+
+
+def test_a_busy_replica_sends_whole_sheets_to_a_provider(told: dict[str, Told]) -> None:
+    where: dict[str, set[str]] = {}
+    for span in told["catalogue_tagging"].spans:
+        if "tokenpnl.deployment" in span:
+            where.setdefault(span["trace"], set()).add(span["tokenpnl.deployment"])
+    runs = Counter(tuple(sorted(places)) for places in where.values())
+    assert 30 <= runs[("managed_api",)] < runs[("self_host",)] / 5
 
 
 def test_no_span_carries_content(told: dict[str, Told]) -> None:

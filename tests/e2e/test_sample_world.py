@@ -7,8 +7,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market import CALM, GPT_MINI, OPUS, OVERLOADED, SONNET, Fate, PromptCache, Trouble, tries
-from world import CONTRACTS, DAYS, FIRST_DAY, INCIDENT, INVOICES, KNOWN_UNTIL, SUPPORT, Workload, arrivals, midnight
+from market import (
+    CALM,
+    GPT_MINI,
+    HOSTED_LLAMA,
+    OPUS,
+    OVERLOADED,
+    OWN_LLAMA,
+    SONNET,
+    Fate,
+    PromptCache,
+    Trouble,
+    tries,
+)
+from world import (
+    CATALOGUE,
+    CONTRACTS,
+    DAYS,
+    FIRST_DAY,
+    INCIDENT,
+    INVOICES,
+    KNOWN_UNTIL,
+    SUPPORT,
+    Workload,
+    arrivals,
+    midnight,
+)
 
 MINUTE = 60 * 10**9
 
@@ -24,6 +48,24 @@ def test_jobs_arrive_in_order_on_the_sixty_days(workload: Workload) -> None:
 def test_contracts_are_read_on_working_days() -> None:
     weekend = [job for job in arrivals(CONTRACTS, random.Random(1)) if (job.at_ns // (24 * 60 * MINUTE) + 3) % 7 >= 5]
     assert len(weekend) < 20
+
+
+def test_the_catalogue_is_tagged_from_its_first_day_on_and_never_at_night() -> None:
+    jobs = list(arrivals(CATALOGUE, random.Random(1)))
+    assert midnight(CATALOGUE.first_day) <= jobs[0].at_ns
+    assert jobs[-1].at_ns < KNOWN_UNTIL
+    assert {job.at_ns // (60 * MINUTE) % 24 for job in jobs} <= set(range(7, 19))
+
+
+def test_a_replica_of_our_own_says_what_it_runs_on_and_a_plain_provider_nothing() -> None:
+    assert OWN_LLAMA.attributes == {
+        "tokenpnl.deployment": "self_host",
+        "tokenpnl.gpu.type": "l4-24g",
+        "tokenpnl.gpu.count": 1,
+        "tokenpnl.gpu.replica": "tagger-0",
+    }
+    assert HOSTED_LLAMA.attributes == {"tokenpnl.deployment": "managed_api"}
+    assert OPUS.attributes == {}
 
 
 def test_a_job_runs_in_the_release_of_its_day() -> None:
