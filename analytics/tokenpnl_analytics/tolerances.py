@@ -9,6 +9,7 @@ from tokenpnl_analytics.frames import MONEY
 
 ACCOUNT = ["provider", "account"]
 RESIDUAL_USD, RESIDUAL_SHARE = Decimal(50), Decimal("0.005")
+PARTS = ("told_tokens", "matched_tokens", "usage_billed", "matched_billed", "price_apart")
 DAILY_SHARE = Decimal("0.02")
 UNEXPLAINED_SHARE = Decimal("0.005")
 _RESIDUAL = pl.sum_horizontal([name for name in DIFFERENCES if name != "free_tier_usd"])
@@ -30,7 +31,8 @@ def verdicts(found: pl.DataFrame, waterfall: pl.DataFrame) -> pl.DataFrame:
         daily_tolerance_usd, unexplained_usd` (gross), `unexplained_limit_usd`, `passed`, `needs_reason`, `level` (the
         coarsest at which cells were matched), `coverage_share` (of the billed tokens that are told), `matched_share`
         (of the usage billed, for tokens on both sides), `price_accuracy` (1 - sum of |price difference| / bill of the
-        matched tokens); shares are float64 and null where there is nothing to share; sorted.
+        matched tokens), and `PARTS`, which they are made of; shares are float64 and null where there is nothing to
+        share; sorted.
     """
     ends = waterfall.group_by(ACCOUNT).agg(
         _at("traced", "net_usd").alias("traced_usd"),
@@ -43,10 +45,10 @@ def verdicts(found: pl.DataFrame, waterfall: pl.DataFrame) -> pl.DataFrame:
         _RESIDUAL.sum().alias("residual_usd"),
         pl.col("billed_usd").sum().alias("usage_usd"),
         _level().alias("level"),
-        *_qualities(),
+        *_parts(),
     )
     limit = pl.col("billed_usd").abs()
-    return (
+    rows = (
         ends.join(sums, on=ACCOUNT, how="left")
         .join(daily, on=ACCOUNT, how="left")
         .with_columns(pl.col("residual_usd", "daily_residual_usd", "usage_usd").fill_null(pl.lit(0, MONEY)))
@@ -65,8 +67,8 @@ def verdicts(found: pl.DataFrame, waterfall: pl.DataFrame) -> pl.DataFrame:
             (pl.col("unexplained_usd") > pl.col("unexplained_limit_usd")).alias("needs_reason"),
         )
         .drop("usage_usd")
-        .sort(ACCOUNT)
     )
+    return shares(rows).sort(ACCOUNT)
 
 
 def residual_by_day(found: pl.DataFrame) -> pl.DataFrame:
@@ -89,17 +91,20 @@ def _level() -> pl.Expr:
     return pl.when((levels == "day").any()).then(pl.lit("day")).otherwise(by_model.otherwise(pl.lit("kind")))
 
 
-def _qualities() -> list[pl.Expr]:
-    """Return shares as float64: they say how good the match is and are never multiplied into money."""
+def _parts() -> list[pl.Expr]:
+    """Return what the shares are made of, so that providers can be taken together; dollars as float64: they are shared.
+
+    `told_tokens` are billed and counted on the invoice, `matched_tokens` were traced too.
+    """
     billed, traced = pl.col("billed_tokens"), pl.col("traced_tokens")
-    matched = pl.min_horizontal(billed, traced).filter(billed.is_not_null())
     bill = pl.col("billed_usd").cast(pl.Float64)
-    part = bill * matched_part()
-    price = pl.col("price_usd").cast(pl.Float64).abs().sum()
+    matched = pl.min_horizontal(billed, traced).filter(billed.is_not_null())
     return [
-        (matched.sum() / billed.sum().replace(0, None)).alias("coverage_share"),
-        (part.sum() / bill.sum().replace(0.0, None)).alias("matched_share"),
-        (1 - price / part.sum().replace(0.0, None)).alias("price_accuracy"),
+        billed.sum().alias("told_tokens"),
+        matched.sum().alias("matched_tokens"),
+        bill.sum().alias("usage_billed"),
+        (bill * matched_part()).sum().alias("matched_billed"),
+        pl.col("price_usd").cast(pl.Float64).abs().sum().alias("price_apart"),
     ]
 
 
@@ -107,3 +112,19 @@ def matched_part() -> pl.Expr:
     """Return the share of a cell's billed tokens that were traced, float64; 0 where the bill tells none."""
     billed, traced = pl.col("billed_tokens"), pl.col("traced_tokens")
     return (pl.min_horizontal(billed, traced) / billed.replace(0, None)).fill_null(0.0)
+
+
+def shares(parts: pl.DataFrame) -> pl.DataFrame:
+    """Return how much of the bill was traced and how well it was priced, for each row of parts.
+
+    Args:
+        parts: `PARTS`, of one provider and account a row, or summed over several.
+
+    Returns:
+        The rows and `coverage_share, matched_share, price_accuracy`; null where there is nothing to share.
+    """
+    return parts.with_columns(
+        (pl.col("matched_tokens") / pl.col("told_tokens").replace(0, None)).alias("coverage_share"),
+        (pl.col("matched_billed") / pl.col("usage_billed").replace(0.0, None)).alias("matched_share"),
+        (1 - pl.col("price_apart") / pl.col("matched_billed").replace(0.0, None)).alias("price_accuracy"),
+    )

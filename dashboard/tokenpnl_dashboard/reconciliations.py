@@ -9,7 +9,7 @@ import polars as pl
 
 from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.reconcile import Reconciliation
-from tokenpnl_analytics.tolerances import ACCOUNT, residual_by_day
+from tokenpnl_analytics.tolerances import ACCOUNT, PARTS, residual_by_day, shares
 from tokenpnl_dashboard import reconcile_words, words
 from tokenpnl_dashboard.output import plain
 from tokenpnl_ingest.control.records import Reconciled
@@ -49,7 +49,7 @@ def _result(found: Reconciliation, verdict: dict[str, Any], notes: Sequence[str]
         "level": verdict["level"],
         "days": days.to_dicts(),
         "notes": list(notes),
-        **{name: verdict[name] for name in (*_QUALITIES, *_LIMITS)},
+        **{name: verdict[name] for name in (*_QUALITIES, *_LIMITS, *PARTS)},
     }
     return Reconciled(
         month=found.month,
@@ -105,6 +105,14 @@ def days_of(stored: Sequence[Stored]) -> pl.DataFrame:
 def money_of(stored: Sequence[Stored], name: str) -> Decimal:
     """Return the sum of a money field of the results' details."""
     return sum((Decimal(each.result.detail.get(name) or 0) for each in stored), Decimal(0))
+
+
+def shares_of(stored: Sequence[Stored]) -> dict[str, float | None]:
+    """Return `coverage_share, matched_share, price_accuracy` of stored results taken together."""
+    schema = {name: pl.Int64 if name.endswith("tokens") else pl.Float64 for name in PARTS}
+    parts = pl.DataFrame([{name: each.result.detail.get(name) for name in PARTS} for each in stored], schema=schema)
+    found: dict[str, float | None] = shares(parts.sum()).select(_QUALITIES).row(0, named=True)
+    return found
 
 
 def _frame(rows: list[dict[str, Any]], schema: dict[str, Any], money: Sequence[str]) -> pl.DataFrame:
