@@ -12,8 +12,8 @@ rules give an outcome. They change while the bookkeeper runs; what is booked alr
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from tokenpnl.errors import StoreError
 from tokenpnl.schema import Table
 from tokenpnl.tables import BOOKED, EVALUATIONS, LINKS, OUTCOMES, SPANS, UNBOOKED
 from tokenpnl_analytics.books import Books, keep_books
+from tokenpnl_analytics.capacity_ledger import CapacityRules, keep_capacity
 from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.links import components, link_keys
 from tokenpnl_analytics.outcome_rules import needs_attributes
@@ -39,7 +40,12 @@ _READ_WITH_ATTRIBUTES = Table(SPANS.name, SPANS.grain, (*_READ.columns, SPANS["a
 _TRACES_A_ROUND = 1_500
 _PAUSE_S = 0.2
 _TROUBLE_S = 2.0
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 _LOOK_S = 2.0  # how often to look for a request to book again
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,9 @@ class Instructions(Protocol):
     def policy(self) -> Policy:
         """Return how to book now; asked for before each round, so it should be quick when nothing changed."""
 
+    def capacity(self) -> CapacityRules:
+        """Return what capacity costs; asked for every few seconds."""
+
     def rebooks(self) -> Sequence[Rebook]:
         """Return the requests that are not done yet, oldest first."""
 
@@ -77,6 +86,11 @@ class Standing:
     """Instructions that never change: one policy, nothing to book again."""
 
     standing: Policy
+    rules: CapacityRules = field(default_factory=CapacityRules)
+
+    def capacity(self) -> CapacityRules:
+        """Return the rules."""
+        return self.rules
 
     def policy(self) -> Policy:
         """Return the policy."""
@@ -96,11 +110,13 @@ class Bookkeeper:
     Args:
         store: whose loader is somebody else's; this writes derived tables only.
         instructions: say how to book; the policy is asked for only when there is something to book.
+        clock: gives the time now, aware: hours of capacity are booked when they are over.
     """
 
-    def __init__(self, store: Store, instructions: Instructions) -> None:
+    def __init__(self, store: Store, instructions: Instructions, *, clock: Callable[[], datetime] = _utc_now) -> None:
         self._store = store
         self._instructions = instructions
+        self._clock = clock
         self._wake = threading.Event()
         self._closing = False
         # Traces booked since the mark. None until a first catch-up is through: an earlier process may have booked any.
@@ -125,8 +141,8 @@ class Bookkeeper:
             self._thread.join()
 
     def catch_up(self) -> int:
-        """Book everything that is loaded, then what is to be booked again; return how many traces were booked."""
-        return self._catch_up_with_facts() + self._book_again()
+        """Book everything that is loaded, then what is to be booked again and capacity; return how many traces."""
+        return self._catch_up_with_facts() + self._book_again_and_capacity()
 
     def _catch_up_with_facts(self) -> int:
         booked = 0
@@ -139,15 +155,20 @@ class Bookkeeper:
             booked += len(touched)
         return booked
 
-    def _book_again(self) -> int:
+    def _book_again_and_capacity(self) -> int:
         booked = 0
-        for rebook in self._instructions.rebooks():
+        requests = self._instructions.rebooks()
+        for rebook in requests:
             found = self._store.query("traces_between", since=rebook.since, until=rebook.until)
             traces = found["trace_id"].to_pylist()
             for some in _rounds(traces):
                 self._book_around_faults(some, self._mark(), None)
-            self._instructions.finish(rebook)
             booked += len(traces)
+        now = self._clock()
+        spans = [(one.since or BEGINNING, one.until or now) for one in requests]
+        keep_capacity(self._store, self._instructions.capacity(), booked=self._mark(), now=now, again=spans)
+        for rebook in requests:
+            self._instructions.finish(rebook)
         return booked
 
     def _run(self) -> None:

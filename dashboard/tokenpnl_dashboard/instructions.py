@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from tokenpnl.errors import ConfigurationError
+from tokenpnl_analytics.capacity_ledger import CapacityRules
 from tokenpnl_analytics.card_file import from_bytes, to_bytes
 from tokenpnl_analytics.layered import card_of, merged
 from tokenpnl_analytics.ledger import Policy, Rebook
 from tokenpnl_analytics.ratecard import RateCard
+from tokenpnl_analytics.rules.commitments import COMMITMENTS
+from tokenpnl_analytics.rules.gpus import GPUS
 from tokenpnl_analytics.rules.outcomes import OUTCOMES, OutcomesFile
 from tokenpnl_analytics.rules.prices import ALIASES, CONTRACT, FX, LITELLM, OVERRIDE
 from tokenpnl_dashboard.configuration import Configuration
@@ -55,6 +58,7 @@ class HomeInstructions:
         self._rules: OutcomesFile | None = None
         self._cards: dict[str, RateCard] = {}
         self._in_force: tuple[tuple[Section, ...], RateCard] | None = None
+        self._capacity: tuple[object, CapacityRules] = (None, CapacityRules())
 
     def policy(self) -> Policy:
         """Return how to book now."""
@@ -63,6 +67,18 @@ class HomeInstructions:
             self._read()
             self._stamp = stamp
         return Policy(self._card(), self._rules)
+
+    def capacity(self) -> CapacityRules:
+        """Return what capacity costs."""
+        stamp = self._configuration.stamp()
+        if stamp != self._capacity[0]:
+            try:
+                rules = CapacityRules(self._configuration.read(GPUS), self._configuration.read(COMMITMENTS))
+            except ConfigurationError as error:
+                log.error("the last good rules of capacity hold on: %s", error)
+                rules = self._capacity[1]
+            self._capacity = (stamp, rules)
+        return self._capacity[1]
 
     def rebooks(self) -> Sequence[Rebook]:
         """Return the requests that are not done yet, oldest first."""

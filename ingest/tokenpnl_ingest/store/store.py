@@ -20,6 +20,7 @@ from tokenpnl.tables import (
     CAPACITY_ITEMS,
     DERIVED,
     EVALUATIONS,
+    METRICS,
     OUTCOMES,
     QUARANTINE,
     RESOURCES,
@@ -93,7 +94,7 @@ class Store:
         """
         with self._transaction() as connection:
             fresh, counts = pa.table({"batch_no": pa.array([], pa.int64())}), 0
-            for table in (RESOURCES, SPANS, OUTCOMES, EVALUATIONS):
+            for table in (RESOURCES, SPANS, OUTCOMES, EVALUATIONS, METRICS):
                 rows = load.rows_of(batches, table)
                 if rows is None:
                     continue
