@@ -1,6 +1,6 @@
 """The questions of the pages, put to the book and to analytics; every answer is kept until the data change."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -8,12 +8,14 @@ import streamlit as st
 
 from tokenpnl.semconv import SYNTHETIC
 from tokenpnl.tables import LINE_ITEMS, RESOURCES
+from tokenpnl_analytics.outcome_rules import windows_of
 from tokenpnl_analytics.periods import Period
+from tokenpnl_analytics.rules.outcomes import OUTCOMES
 from tokenpnl_analytics.statement import GRAINS, in_periods, statement
 from tokenpnl_analytics.units import PRODUCTION, cohort, unit_costs
 from tokenpnl_dashboard import figures
 from tokenpnl_dashboard.filters import Choice, bounds
-from tokenpnl_dashboard.state import ask, edition
+from tokenpnl_dashboard.state import ask, edition, rules
 
 # A statement needs to tell these apart to know memo lines and categories.
 GRAIN = ["usage_kind", "cost_category", "served_reason"]
@@ -34,13 +36,13 @@ def sums(choice: Choice, period: Period, by: str | None = None) -> pl.DataFrame:
 
 def the_cohort(choice: Choice, period: Period) -> pl.DataFrame:
     """Return the chosen runs that started in the period, with what is known of them; production unless chosen."""
-    return _cohort(edition().data_version, edition().as_of, choice.only(*RUN_FILTERS), bounds(period))
+    return _cohort(edition().data_version, edition().as_of, choice.only(*RUN_FILTERS), bounds(period), _stated_hours())
 
 
 def unit_cost_by(choice: Choice, period: Period, by: str) -> pl.DataFrame:
     """Return cost per successful outcome by one column of runs."""
     runs = choice.only(*RUN_FILTERS)
-    return _units(edition().data_version, edition().as_of, runs, bounds(period), by)
+    return _units(edition().data_version, edition().as_of, runs, bounds(period), _stated_hours(), by)
 
 
 def statement_by(choice: Choice, column: str, *, most: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -83,12 +85,26 @@ def synthetic() -> bool:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _cohort(version: int, as_of: datetime, where: dict[str, Any], window: dict[str, Any]) -> pl.DataFrame:  # noqa: ARG001 key
+def _cohort(
+    version: int,  # noqa: ARG001 key
+    as_of: datetime,
+    where: dict[str, Any],
+    window: dict[str, Any],
+    stated: dict[str, float],
+) -> pl.DataFrame:
     runs = ask("table", name="runs", where=where, columns=COHORT, **window)
     chosen = "environment" in where
-    return cohort(runs, as_of=as_of, environments=None if chosen else PRODUCTION)
+    windows = {pattern: timedelta(hours=hours) for pattern, hours in stated.items()}
+    return cohort(runs, as_of=as_of, windows=windows, environments=None if chosen else PRODUCTION)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _units(version: int, as_of: datetime, where: dict[str, Any], window: dict[str, Any], by: str) -> pl.DataFrame:
-    return unit_costs(_cohort(version, as_of, where, window), [by])
+def _units(
+    version: int, as_of: datetime, where: dict[str, Any], window: dict[str, Any], stated: dict[str, float], by: str
+) -> pl.DataFrame:
+    return unit_costs(_cohort(version, as_of, where, window, stated), [by])
+
+
+def _stated_hours() -> dict[str, float]:
+    # Hours, because the key of the cache must be plain.
+    return {pattern: window / timedelta(hours=1) for pattern, window in windows_of(rules(OUTCOMES)).items()}

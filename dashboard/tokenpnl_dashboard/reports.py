@@ -1,8 +1,8 @@
 """The reports of the command line: the same analytics as the pages, asked of a book."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -11,6 +11,7 @@ from tokenpnl.errors import ConfigurationError
 from tokenpnl.tables import ATTEMPTS, CALLS, DUPLICATES, FEES, LINE_ITEMS, RUNS
 from tokenpnl_analytics.books import Books
 from tokenpnl_analytics.classify import causes, totals_in_both_orders
+from tokenpnl_analytics.controls import controls
 from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.statement import GRAINS, in_periods, statement
@@ -21,21 +22,30 @@ from tokenpnl_dashboard.book import Book
 _TOLD_APART = ("usage_kind", "cost_category", "served_reason")
 _OF_A_SLICE = ("tenant", "run_id", "workflow", "cost_usd", "cost_category", "evaluation")
 _UNIT_COLUMNS = (
-    *("settled_usd", "low", "high", "method", "to_date_usd", "to_date_low_usd", "expected_usd"),
+    *("settled_usd", "at_least_usd", "low", "high", "method", "to_date_usd", "to_date_low_usd", "expected_usd"),
     *("direct_usd", "inline_evaluation_usd", "capacity_share_usd"),
     *("n_runs", "n_settled", "successes", "unresolved_share", "window_days"),
-    *("priced_share", "outcome_coverage", "caveats"),
+    *("fieller_low", "fieller_high", "clusters", "n_clusters", "design_effect", "tail_share", "winsorised_usd"),
+    *("priced_share", "outcome_coverage", "estimated", "caveats"),
+)
+_CONTROL_COLUMNS = (
+    *("program_share", "user_share", "reviewer_share", "rule_share", "import_share", "unnamed_share"),
+    *("n_business_ids", "runs_per_business_id", "most_runs_of_a_business_id"),
 )
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a report is about: line items and runs that started in the period, read at `as_of`, by a column or grain."""
+    """What a report is about: line items and runs that started in the period, read at `as_of`, by a column or grain.
+
+    `windows` are the stated outcome windows by workflow or pattern.
+    """
 
     period: Period
     as_of: datetime
     by: str | None
     zone: str
+    windows: Mapping[str, timedelta] = field(default_factory=dict)
 
 
 def pnl(book: Book, asked: Asked) -> pl.DataFrame:
@@ -92,19 +102,24 @@ def causes_of(book: Book, asked: Asked) -> pl.DataFrame:
 def units(book: Book, asked: Asked) -> pl.DataFrame:
     """Return cost per successful outcome of production runs by a run-level dimension, by default the workflow.
 
-    A model, step or provider has no cost per success; for them it is what each slice contributes to its workflow's.
+    A model, step, provider or hour has no cost per success; for them it is what each slice contributes to its
+    workflow's. The controls against gaming stand beside each figure.
 
     Raises:
         ConfigurationError: a day, week or month has neither.
     """
     by = asked.by or "workflow"
     if by in RUN_DIMENSIONS:
-        return unit_costs(_cohort(book, asked), [by]).select(by, *_UNIT_COLUMNS)
-    if by in GRAINS:
+        runs = _cohort(book, asked)
+        beside = controls(runs, [by]).select(by, *_CONTROL_COLUMNS)
+        found = unit_costs(runs, [by]).select(by, *_UNIT_COLUMNS)
+        return found.join(beside, on=by, how="left", nulls_equal=True, maintain_order="left")
+    if by in GRAINS and by != "hour":
         raise ConfigurationError(f"a cost per success exists by {', '.join(RUN_DIMENSIONS)}, not by {by}; use --period")
     # The cohort is of runs that started in the period; their cost counts whenever it was incurred.
-    lines = book.query("table", name=LINE_ITEMS.name, columns=[*_OF_A_SLICE, by], since=asked.period.since)
-    return contributions(lines, _cohort(book, asked), by)
+    column = "started_at" if by == "hour" else by
+    lines = book.query("table", name=LINE_ITEMS.name, columns=[*_OF_A_SLICE, column], since=asked.period.since)
+    return contributions(lines, _cohort(book, asked), by).rename({"hour": "period"}, strict=False)
 
 
 def summary_of(book: Book, asked: Asked, *, runs: bool = False) -> dict[str, Any]:
@@ -116,7 +131,7 @@ def summary_of(book: Book, asked: Asked, *, runs: bool = False) -> dict[str, Any
     duplicates = conform(book.query("table", name=DUPLICATES.name), DUPLICATES)
     replayed = book.query("table", name="batches", columns=["replayed"])["replayed"].sum()
     books = Books(**tables, duplicates=duplicates)
-    return summary(books, as_of=asked.as_of, runs=runs, replayed_span_records=int(replayed))
+    return summary(books, as_of=asked.as_of, runs=runs, replayed_span_records=int(replayed), windows=asked.windows)
 
 
 def _sums(book: Book, asked: Asked, by: Sequence[str]) -> pl.DataFrame:
@@ -128,7 +143,7 @@ def _sums(book: Book, asked: Asked, by: Sequence[str]) -> pl.DataFrame:
 
 def _cohort(book: Book, asked: Asked) -> pl.DataFrame:
     runs = conform(book.query("table", name=RUNS.name, **_window(asked)), RUNS)
-    return cohort(runs, as_of=asked.as_of)
+    return cohort(runs, as_of=asked.as_of, windows=asked.windows)
 
 
 def _window(asked: Asked) -> dict[str, datetime | None]:

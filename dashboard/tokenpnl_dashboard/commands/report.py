@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tokenpnl_dashboard.reports import Asked
+    from tokenpnl_ingest.home import Home
 
 DIMENSIONS = {
     "workflow": "workflow",
@@ -23,6 +24,7 @@ DIMENSIONS = {
     "step": "step",
     "model": "model",
     "provider": "provider",
+    "hour": "hour",
     "day": "day",
     "week": "week",
     "month": "month",
@@ -63,7 +65,7 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
         if newest_at is None:
             hint = "load files with `tokenpnl ingest`, collect with `tokenpnl serve`, or name another --home"
             click.echo(f"nothing is stored in {place.path} yet; {hint}", err=True)
-        question = _question(newest_at, asked)
+        question = _question(place, newest_at, asked)
         if what == "summary":
             print_json(reports.summary_of(book, question, runs=asked["runs"]))
             return OK
@@ -78,9 +80,12 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
     return OK
 
 
-def _question(newest_at: datetime | None, asked: dict[str, Any]) -> "Asked":
+def _question(home: "Home", newest_at: datetime | None, asked: dict[str, Any]) -> "Asked":
     from tokenpnl.errors import ConfigurationError
+    from tokenpnl_analytics.outcome_rules import windows_of
     from tokenpnl_analytics.periods import parse_period, reading_moment
+    from tokenpnl_analytics.rules.outcomes import OUTCOMES
+    from tokenpnl_dashboard.configuration import Configuration
     from tokenpnl_dashboard.reports import Asked
 
     now = reading_moment(newest_at, now=datetime.now(UTC))
@@ -92,7 +97,8 @@ def _question(newest_at: datetime | None, asked: dict[str, Any]) -> "Asked":
         now = now if now.tzinfo else now.replace(tzinfo=UTC)
     period = parse_period(asked["period"], now=now, zone=asked["zone"])
     by = DIMENSIONS[asked["by"]] if asked["by"] else None
-    return Asked(period=period, as_of=now, by=by, zone=asked["zone"])
+    windows = windows_of(Configuration.of(home).read(OUTCOMES))
+    return Asked(period=period, as_of=now, by=by, zone=asked["zone"], windows=windows)
 
 
 def _print(what: str, frame: "pl.DataFrame", form: str, question: "Asked") -> None:
