@@ -24,6 +24,9 @@ page = st.navigation(
             st.Page("views/runs.py", title="Runs", url_path="runs"),
             st.Page("views/run.py", title="Run", url_path="run", visibility="hidden"),
         ],
+        "Trust": [
+            st.Page("views/close.py", title="Close", url_path="close"),
+        ],
     },
     position="top",
 )
