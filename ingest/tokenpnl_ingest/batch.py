@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import orjson
 import pyarrow as pa
 
-from tokenpnl.tables import EVALUATIONS, OUTCOMES, QUARANTINE, RESOURCES, SPANS
+from tokenpnl.tables import EVALUATIONS, METRICS, OUTCOMES, QUARANTINE, RESOURCES, SPANS
 from tokenpnl_ingest.otlp import Decoded
 from tokenpnl_ingest.rows import arrow_table
 
@@ -56,6 +56,7 @@ def batch_of(decoded: Decoded, received_at_ns: int) -> Batch:
         RESOURCES: decoded.resources,
         OUTCOMES: decoded.outcomes,
         EVALUATIONS: decoded.evaluations,
+        METRICS: decoded.metrics,
         QUARANTINE: decoded.quarantined,
     }
     tables = {table.name: arrow_table(table, found, received_at_ns, 0) for table, found in rows.items() if found}

@@ -11,6 +11,7 @@ from tokenpnl_ingest.content import DEFAULT_SECRET
 from tokenpnl_ingest.dialects.logs import read_log
 from tokenpnl_ingest.dialects.read import as_json, columns_of, hash_of, read_span
 from tokenpnl_ingest.dialects.reading import plain
+from tokenpnl_ingest.metrics import read_point
 from tokenpnl_ingest.quarantine import FLAGGED, entry
 from tokenpnl_ingest.signals import Signal
 from tokenpnl_ingest.wire import Received
@@ -34,6 +35,7 @@ class Decoded:
     resources: list[dict[str, Any]] = field(default_factory=list)
     outcomes: list[dict[str, Any]] = field(default_factory=list)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
+    metrics: list[dict[str, Any]] = field(default_factory=list)
     quarantined: list[dict[str, Any]] = field(default_factory=list)
     log_records: int = 0
     metric_points: int = 0
@@ -71,6 +73,8 @@ def decode(
         batch.take_spans()
     elif signal is Signal.LOGS:
         batch.take_logs()
+    else:
+        batch.take_points()
     return batch.decoded()
 
 
@@ -83,6 +87,7 @@ class _Batch:
         self.secret = secret
         self.arrival_ns = arrival_ns
         self.spans: list[dict[str, Any]] = []
+        self.points: list[dict[str, Any]] = []
         self.said = otlp_statements.Statements()
         self.resources: dict[str, dict[str, Any]] = {}
         self._last_resource: dict[str, Any] | None = None
@@ -107,6 +112,12 @@ class _Batch:
             if row is not None:
                 self._store(row, self._resource_hash(log.resource), flags)
 
+    def take_points(self) -> None:
+        """Turn the data points of known metrics into rows; one whose clock cannot be true measured nothing."""
+        for point in self.received.points:
+            if _FIRST_PLAUSIBLE_NS <= point.time_ns <= self.arrival_ns + _DAY_NS:
+                self.points.append({**read_point(point), "resource_hash": self._resource_hash(point.resource)})
+
     def decoded(self) -> Decoded:
         """Return what was gathered."""
         received = self.received
@@ -117,6 +128,7 @@ class _Batch:
             resources=list(self.resources.values()),
             outcomes=self.said.outcomes,
             evaluations=self.said.evaluations,
+            metrics=self.points,
             quarantined=received.quarantined,
             log_records=len(received.logs),
             metric_points=received.metric_points,

@@ -52,3 +52,21 @@ class RawLog:
     scope_version: str
     attributes: dict[str, Any]
     resource: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RawPoint:
+    """One data point of a metric as sent; a histogram is its sum and its number of observations.
+
+    `start_ns` is 0 where the sender gives none, `temporality` delta, cumulative or None for a gauge.
+    """
+
+    name: str
+    unit: str
+    time_ns: int
+    start_ns: int
+    value: float
+    count: int | None
+    temporality: str | None
+    attributes: dict[str, Any]
+    resource: dict[str, Any]

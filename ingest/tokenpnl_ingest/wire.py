@@ -5,12 +5,13 @@ from typing import Any
 
 from tokenpnl.model import Flag
 from tokenpnl_ingest.quarantine import Reason, entry
-from tokenpnl_ingest.raw import RawLog, RawSpan
+from tokenpnl_ingest.raw import RawLog, RawPoint, RawSpan
 
 MAX_DEPTH = 16
 MAX_KEY_CHARS = 256
 KINDS = ("", "internal", "server", "client", "producer", "consumer")
 STATUSES = ("unset", "ok", "error")
+TEMPORALITIES = (None, "delta", "cumulative")
 LAST_TIME_NS = 2**63 - 1
 TOO_DEEP = "[nested too deep]"
 NO_FLAGS: frozenset[Flag] = frozenset()
@@ -23,6 +24,7 @@ class Received:
     spans: list[tuple[RawSpan, frozenset[Flag]]] = field(default_factory=list)
     logs: list[tuple[RawLog, frozenset[Flag]]] = field(default_factory=list)
     quarantined: list[dict[str, Any]] = field(default_factory=list)
+    points: list[RawPoint] = field(default_factory=list)
     metric_points: int = 0
     refused: int = 0
 

@@ -13,14 +13,16 @@ import orjson
 
 from tokenpnl.errors import RefusedInputError
 from tokenpnl.model import Flag
+from tokenpnl_ingest.metric_names import known
 from tokenpnl_ingest.quarantine import Reason
-from tokenpnl_ingest.raw import RawEvent, RawLog, RawSpan
+from tokenpnl_ingest.raw import RawEvent, RawLog, RawPoint, RawSpan
 from tokenpnl_ingest.wire import (
     KINDS,
     LAST_TIME_NS,
     MAX_DEPTH,
     NO_FLAGS,
     STATUSES,
+    TEMPORALITIES,
     TOO_DEEP,
     Received,
     clean,
@@ -85,17 +87,49 @@ def logs(body: bytes) -> Received:
 
 
 def metrics(body: bytes) -> Received:
-    """Return how many data points an OTLP/JSON metrics request holds.
+    """Return the data points of the metrics that the books read, and how many an OTLP/JSON request holds.
 
     Raises:
         RefusedInputError: when the body is no JSON object.
     """
     received = Received()
-    for _, _, metric, _ in _records(body, "Metrics", "metrics"):
+    for resource, _, metric, _ in _records(body, "Metrics", "metrics"):
         for kind in _METRIC_KINDS:
             data = metric.get(kind)
-            received.metric_points += len(_items(data.get("dataPoints"))) if isinstance(data, dict) else 0
+            if not isinstance(data, dict):
+                continue
+            received.metric_points += len(_items(data.get("dataPoints")))
+            name = metric.get("name")
+            if isinstance(name, str) and known(name):
+                for point in _objects(data.get("dataPoints")):
+                    try:
+                        received.points += _point(metric, kind, point, resource)
+                    except _MalformedError as error:
+                        received.refuse(Reason.RECORD_MALFORMED, "metrics", str(error))
     return received
+
+
+def _point(metric: dict[str, Any], kind: str, point: dict[str, Any], resource: dict[str, Any]) -> list[RawPoint]:
+    """Return the data point in a list, an empty one where it holds no number."""
+    single = kind in ("gauge", "sum")
+    told = point.get("asDouble", point.get("asInt")) if single else point.get("sum")
+    value = math.nan if told is None else _real(told)
+    if not math.isfinite(value):
+        return []
+    temporality = metric[kind].get("aggregationTemporality")
+    return [
+        RawPoint(
+            name=_text(metric.get("name")),
+            unit=_text(metric.get("unit")),
+            time_ns=_time(point.get("timeUnixNano")),
+            start_ns=0 if kind == "gauge" else _time(point.get("startTimeUnixNano")),
+            value=value,
+            count=None if single else _whole(point.get("count", 0)),
+            temporality=TEMPORALITIES[temporality] if temporality in (1, 2) else None,
+            attributes=_attributes(point.get("attributes"), set()),
+            resource=resource,
+        )
+    ]
 
 
 def load(body: bytes) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """OTLP as protobuf: bytes in, raw records out."""
 
 import base64
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -11,14 +12,16 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tokenpnl.errors import RefusedInputError
 from tokenpnl.model import Flag
+from tokenpnl_ingest.metric_names import known
 from tokenpnl_ingest.quarantine import Reason
-from tokenpnl_ingest.raw import RawEvent, RawLog, RawSpan
+from tokenpnl_ingest.raw import RawEvent, RawLog, RawPoint, RawSpan
 from tokenpnl_ingest.wire import (
     KINDS,
     LAST_TIME_NS,
     MAX_DEPTH,
     NO_FLAGS,
     STATUSES,
+    TEMPORALITIES,
     TOO_DEEP,
     Received,
     clean,
@@ -81,18 +84,46 @@ def logs(body: bytes) -> Received:
 
 
 def metrics(body: bytes) -> Received:
-    """Return how many data points an ExportMetricsServiceRequest holds.
+    """Return the data points of the metrics that the books read, and how many an ExportMetricsServiceRequest holds.
 
     Raises:
         RefusedInputError: when the body is not such a message.
     """
     received = Received()
     for resource_metrics in _parse(ExportMetricsServiceRequest, body).resource_metrics:
+        resource: dict[str, Any] | None = None
         for scope_metrics in resource_metrics.scope_metrics:
             for metric in scope_metrics.metrics:
                 kind = metric.WhichOneof("data")
-                received.metric_points += len(getattr(metric, kind).data_points) if kind in _METRIC_KINDS else 0
+                if kind not in _METRIC_KINDS:
+                    continue
+                received.metric_points += len(getattr(metric, kind).data_points)
+                # What is not read costs one look at its name.
+                if known(metric.name):
+                    resource = (
+                        _attributes(resource_metrics.resource.attributes, set()) if resource is None else resource
+                    )
+                    received.points += _points(metric, kind, resource)
     return received
+
+
+def _points(metric: Any, kind: str, resource: dict[str, Any]) -> Iterator[RawPoint]:
+    data = getattr(metric, kind)
+    for point in data.data_points:
+        number = point.WhichOneof("value") if kind in ("gauge", "sum") else None
+        value = float(getattr(point, number)) if number else float(getattr(point, "sum", 0.0))
+        if math.isfinite(value) and (number or kind not in ("gauge", "sum")):
+            yield RawPoint(
+                name=clean(metric.name),
+                unit=clean(metric.unit),
+                time_ns=min(point.time_unix_nano, LAST_TIME_NS),
+                start_ns=0 if kind == "gauge" else min(point.start_time_unix_nano, LAST_TIME_NS),
+                value=value,
+                count=None if number else point.count,
+                temporality=TEMPORALITIES[getattr(data, "aggregation_temporality", 0) % len(TEMPORALITIES)],
+                attributes=_attributes(point.attributes, set()),
+                resource=resource,
+            )
 
 
 def _parse(message: Any, body: bytes) -> Any:

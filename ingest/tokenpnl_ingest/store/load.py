@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from tokenpnl.model import Flag
 from tokenpnl.schema import Table, Type
-from tokenpnl.tables import BATCHES, EVALUATIONS, OUTCOMES, RESOURCES, SPANS
+from tokenpnl.tables import BATCHES, EVALUATIONS, METRICS, OUTCOMES, RESOURCES, SPANS
 from tokenpnl_ingest.batch import Batch
 from tokenpnl_ingest.store.schema import CATALOG
 
@@ -28,7 +28,11 @@ _SAME = {
     RESOURCES.name: ("tenant", "resource_hash"),
     OUTCOMES.name: ("tenant", "outcome_id", "content_hash"),
     EVALUATIONS.name: ("tenant", "trace_id", "span_id", "content_hash"),
+    METRICS.name: ("tenant", "resource_hash", "name", "content_hash"),
 }
+
+# The time by which DuckDB finds out which row groups cannot hold a replay.
+_TIMED = {SPANS.name: "started_at", METRICS.name: "measured_at"}
 
 
 def storable(rows: pa.Table, table: Table) -> pa.Table:
@@ -80,7 +84,7 @@ def _known(connection: duckdb.DuckDBPyConnection, rows: pa.Table, table: Table) 
     key = _SAME[table.name]
     asked = rows.select(key).append_column("position", pa.array(np.arange(rows.num_rows)))
     same = " AND ".join(f"k.{name} IS NOT DISTINCT FROM a.{name}" for name in key)
-    window, bounds = _window(rows) if table is SPANS else ("", [])
+    window, bounds = _window(rows, _TIMED[table.name]) if table.name in _TIMED else ("", [])
     connection.register("asked", asked)
     try:
         found = connection.execute(
@@ -92,15 +96,15 @@ def _known(connection: duckdb.DuckDBPyConnection, rows: pa.Table, table: Table) 
     return found["position"]
 
 
-def _window(rows: pa.Table) -> tuple[str, list[int]]:
-    """Return the condition on the start by which DuckDB skips row groups: a replay has the start of the original.
+def _window(rows: pa.Table, time: str) -> tuple[str, list[int]]:
+    """Return the condition on the time by which DuckDB skips row groups: a replay has the start of the original.
 
     The exception are spans with an implausible clock, which are booked at their arrival; for them all rows are read.
     """
-    if pc.any(pc.match_substring(rows["flags"], Flag.TIME_IMPLAUSIBLE)).as_py():
+    if "flags" in rows.column_names and pc.any(pc.match_substring(rows["flags"], Flag.TIME_IMPLAUSIBLE)).as_py():
         return "", []
-    extremes = pc.min_max(rows["started_at"].cast(pa.int64())).as_py()
-    condition = "WHERE k.started_at BETWEEN make_timestamp_ns($1) AND make_timestamp_ns($2)"
+    extremes = pc.min_max(rows[time].cast(pa.int64())).as_py()
+    condition = f"WHERE k.{time} BETWEEN make_timestamp_ns($1) AND make_timestamp_ns($2)"
     return condition, [extremes["min"], extremes["max"]]
 
 
