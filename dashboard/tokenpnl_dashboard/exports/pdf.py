@@ -20,7 +20,20 @@ _ROW = 5.0
 _MOST_UNITS = 8
 _BAR = 7.0
 _TEXT, _MUTED, _LINE = "#1B2330", "#5A6472", "#DDE1E7"
-_SPELLED = {"–": "-", "—": "-", "−": "-", "≥": ">=", "≤": "<=", "×": "x", "…": "...", "“": '"', "”": '"', "’": "'"}
+_SPELLED = {
+    "–": "-",
+    "—": "-",
+    "−": "-",
+    "≥": ">=",
+    "≤": "<=",
+    "×": "x",
+    "…": "...",
+    "“": '"',
+    "”": '"',
+    "’": "'",
+    "Ł": "L",
+    "ł": "l",
+}
 
 
 def one_pager(pack: Pack) -> bytes:
@@ -46,13 +59,15 @@ def one_pager(pack: Pack) -> bytes:
 
 def plain(text: str) -> str:
     """Return the text in the letters that the core fonts have; what cannot be spelled is a question mark."""
-    spelled = "".join(_SPELLED.get(letter, letter) for letter in text)
-    try:
-        spelled.encode("cp1252")
+    return "".join(_letter(letter) for letter in text)
+
+
+def _letter(letter: str) -> str:
+    spelled = _SPELLED.get(letter, letter)
+    if len(spelled.encode("cp1252", errors="ignore")) == len(spelled):
         return spelled
-    except UnicodeEncodeError:
-        bare = "".join(part for part in unicodedata.normalize("NFKD", spelled) if not unicodedata.combining(part))
-        return bare.encode("cp1252", errors="replace").decode("cp1252")
+    bare = "".join(part for part in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(part))
+    return bare.encode("cp1252", errors="replace").decode("cp1252")
 
 
 def _write(
