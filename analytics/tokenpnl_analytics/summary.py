@@ -1,23 +1,27 @@
 """The summary that every surface agrees on: counts, tokens, money by every cut, unit cost, memo lines."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import polars as pl
 
-from tokenpnl.model import CostCategory, CostSource, Flag, OutcomeStatus, UsageKind
+from tokenpnl.model import ChargeKind, CostCategory, CostSource, Flag, OutcomeStatus, UsageKind
 from tokenpnl_analytics.books import Books
+from tokenpnl_analytics.capacity import CAPACITY_KINDS
 from tokenpnl_analytics.frames import known_sum
 from tokenpnl_analytics.prices import FEE_KIND
+from tokenpnl_analytics.run_capacity import capacity_of_runs
 from tokenpnl_analytics.statement import memo_lines
 from tokenpnl_analytics.units import cohort, direct_per_success, unit_costs
 
 NONE = "(none)"
 _HOUR_FORMAT = "%Y-%m-%dT%H:00:00Z"
 _RUN_CATEGORIES = [c for c in CostCategory if c not in {CostCategory.IDLE_CAPACITY, CostCategory.UNATTRIBUTED}]
+_IS_CAPACITY = pl.col("usage_kind").is_in(CAPACITY_KINDS)
+_IS_IDLE = pl.col("cost_category") == CostCategory.IDLE_CAPACITY.value
 _IS_FEE = pl.col("usage_kind") == FEE_KIND
 _UNPRICED = pl.col("cost_source") == CostSource.UNPRICED.value
 _PAID = known_sum(pl.col("cost_usd"), _UNPRICED)
@@ -44,21 +48,20 @@ def summary(
 
     Returns:
         The keys of the summary. An absent dimension is `(none)`; money is NULL where usage exists and none of it is
-        priced, a sum over what is priced elsewhere; GPU figures and labels are NULL, not zero, as nothing
-        here knows them.
+        priced, a sum over what is priced elsewhere. `cost_*` is tokens and fees; GPU time and commitments stand apart,
+        NULL where there are none. Labels are NULL, as nothing here knows them.
     """
     own = books if tenant is None else _of_tenant(books, tenant)
+    capacity = own.line_items.filter(_IS_CAPACITY)
+    own = replace(own, line_items=own.line_items.filter(~_IS_CAPACITY))
     answer = (
         _counts(own)
         | _money(own)
         | _hours(own)
-        | _outcomes(own.runs, as_of, windows)
+        | _outcomes(own.runs, as_of, windows, capacity)
+        | _capacity(capacity)
         | {
             "memo": _memo(own),
-            "gpu": None,
-            "gpu_allocated_usd": None,
-            "gpu_idle_usd": None,
-            "gpu_by_category": None,
             "labels": None,
             "duplicate_usage_spans": own.duplicates.height,
             "replayed_span_records": replayed_span_records,
@@ -156,16 +159,31 @@ def _hours(books: Books) -> dict[str, Any]:
     }
 
 
-def _outcomes(runs: pl.DataFrame, as_of: datetime, windows: Mapping[str, timedelta] | None) -> dict[str, Any]:
+def _capacity(lines: pl.DataFrame) -> dict[str, Any]:
+    gpu = lines.filter(pl.col("usage_kind") == ChargeKind.GPU_TIME.value)
+    used, idle = gpu.filter(~_IS_IDLE), gpu.filter(_IS_IDLE)
+    reserved = lines.filter(pl.col("usage_kind") == ChargeKind.COMMITMENT.value)
+    seconds = {"allocated_seconds": used["quantity"].sum() / 1e6, "idle_seconds": idle["quantity"].sum() / 1e6}
+    return {
+        "gpu": seconds if gpu.height else None,
+        "gpu_allocated_usd": _paid(used) if gpu.height else None,
+        "gpu_idle_usd": _paid(idle) if gpu.height else None,
+        "gpu_by_category": _cost_by(gpu, "cost_category") if gpu.height else None,
+        "commitment": {"used_usd": _paid(reserved.filter(~_IS_IDLE)), "idle_usd": _paid(reserved.filter(_IS_IDLE))}
+        if reserved.height
+        else None,
+    }
+
+
+def _outcomes(
+    runs: pl.DataFrame, as_of: datetime, windows: Mapping[str, timedelta] | None, capacity: pl.DataFrame
+) -> dict[str, Any]:
     counted = dict(runs["outcome"].value_counts().iter_rows())
     everything = cohort(runs, as_of=as_of, windows=windows, environments=None)
-    direct = (
-        everything.group_by(_named("workflow"))
-        .agg(direct_per_success().alias("usd"))
-        .sort("workflow")
-    )
+    direct = everything.group_by(_named("workflow")).agg(direct_per_success().alias("usd")).sort("workflow")
     settled = everything.filter("settled")["outcome"]
-    units = unit_costs(cohort(runs, as_of=as_of, windows=windows))
+    shares = capacity_of_runs(capacity) if capacity.height else None
+    units = unit_costs(cohort(runs, as_of=as_of, windows=windows, capacity=shares))
     return {
         "cost_per_success": {name: usd_text(usd) for name, usd in direct.iter_rows()},
         "unit_cost": {row["workflow"] or NONE: _unit(row) for row in units.iter_rows(named=True)},

@@ -1,7 +1,9 @@
 import json
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import polars as pl
 import pytest
 
 from tokenpnl.model import CostCategory
@@ -42,6 +44,7 @@ KEYS = [
     "gpu_allocated_usd",
     "gpu_idle_usd",
     "gpu_by_category",
+    "commitment",
     "memo",
     "duplicate_usage_spans",
     "replayed_span_records",
@@ -205,3 +208,20 @@ def test_usage_that_nobody_can_price_has_an_unknown_cost_in_every_cut(rows, card
     assert {name: usd for name, usd in told["cost_by_category"].items() if usd != "0"} == {"pending": None}
     assert (told["cost_by_workflow"], told["cost_per_success"]) == ({"support_reply": None}, {"support_reply": None})
     assert told["runs"]["r1"]["model_cost_usd"] is None
+
+
+def test_gpu_time_stands_apart_from_tokens_and_fees(books, rows):
+    line = books.line_items.row(0, named=True)
+    gpu = line | {"usage_kind": "gpu_time", "quantity": 1_500_000, "cost_source": "gpu", "pool": "house"}
+    used = gpu | {"cost_usd": Decimal("0.25"), "line_id": "used", "run_id": "r1", "cost_category": "productive"}
+    idle = gpu | {"cost_usd": Decimal("0.75"), "line_id": "idle", "run_id": None, "cost_category": "idle_capacity"}
+    lines = pl.concat([books.line_items, pl.DataFrame([used, idle], schema=books.line_items.schema)])
+    told = summary(replace(books, line_items=lines), as_of=rows.start + timedelta(days=2))
+    without = summary(books, as_of=rows.start + timedelta(days=2))
+    assert told["cost_usd"] == without["cost_usd"]
+    assert told["gpu"] == {"allocated_seconds": 1.5, "idle_seconds": 1.5}
+    assert (told["gpu_allocated_usd"], told["gpu_idle_usd"]) == ("0.25", "0.75")
+    assert told["gpu_by_category"] == {"idle_capacity": "0.75", "productive": "0.25"}
+    assert without["gpu"] is None
+    share = told["unit_cost"]["support_reply"]["components"]["capacity_share"]
+    assert share == "0.75"
