@@ -1,12 +1,14 @@
-"""Line items of a book, for whoever needs them whole: exports, close, allocation, budgets."""
+"""Line items of a book, for whoever needs them whole: exports, close, allocation; and what capacity cost each run."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
 
 from tokenpnl.tables import LINE_ITEMS
+from tokenpnl_analytics.capacity import CAPACITY_KINDS
 from tokenpnl_analytics.frames import conform
+from tokenpnl_analytics.run_capacity import capacity_of_runs
 from tokenpnl_dashboard.book import Book
 
 
@@ -16,3 +18,18 @@ def line_items(
     """Return the line items that started in [since, until), sorted by start and id; table `line_items`."""
     found = book.query("table", name=LINE_ITEMS.name, since=since, until=until, where=where or {})
     return conform(found, LINE_ITEMS).sort("started_at", "line_id")
+
+
+def run_capacity(book: Book, *, since: datetime | None, until: datetime | None) -> pl.DataFrame | None:
+    """Return what GPUs and commitments cost each run of the period, as `cohort` takes it; None: there are none.
+
+    Whole months (UTC) are read, because what a pool leaves idle is shared by the runs of a month.
+    """
+    first = None if since is None else since.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    last = None if until is None else _next_month(until.astimezone(UTC))
+    lines = line_items(book, since=first, until=last, where={"usage_kind": list(CAPACITY_KINDS)})
+    return None if lines.is_empty() else capacity_of_runs(lines)
+
+
+def _next_month(moment: datetime) -> datetime:
+    return (moment.replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
