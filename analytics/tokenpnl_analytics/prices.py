@@ -22,6 +22,7 @@ from tokenpnl_analytics.ratecard import (
 from tokenpnl_analytics.rulebook import DAY_NS
 
 FEE_KIND = "fee"
+N_REQUESTS = "n_requests"  # of a row that stands for several attempts
 USAGE_CHARGE = "Usage"
 _MILLION = 1_000_000
 _CATEGORY_COLUMNS = ("cost_category", "category_rule", "cause")
@@ -148,12 +149,10 @@ def _counted(numbered: pl.DataFrame, card: RateCard) -> tuple[pl.DataFrame, bool
     """Return one row per attempt and kind with tokens, in no order, and whether rules decided any price."""
     found = lookup(card, numbered)
     slots = _slot_of_each_attempt(numbered, found)
-    has_usage = pl.any_horizontal(pl.col(kind.column).fill_null(0) > 0 for kind in UsageKind)
+    asked_for = pl.col(N_REQUESTS) if N_REQUESTS in numbered.columns else requests_asked()
     searches = [pl.col("web_searches").alias(WEB_SEARCH_KIND)] if "web_searches" in numbered.columns else []
     columns = (*(kind.column for kind in UsageKind), REQUEST_KIND, *([WEB_SEARCH_KIND] if searches else []))
-    quantities = numbered.select(
-        *(kind.column for kind in UsageKind), has_usage.cast(pl.Int64).alias(REQUEST_KIND), *searches
-    )
+    quantities = numbered.select(*(kind.column for kind in UsageKind), asked_for.alias(REQUEST_KIND), *searches)
     facts = pl.concat([slots, quantities], how="horizontal")
     counted = pl.concat(
         facts.filter(pl.col(column) > 0).select(
@@ -177,7 +176,7 @@ def _slot_of_each_attempt(numbered: pl.DataFrame, found: Lookup) -> pl.DataFrame
             *found.by,
             "row",
             pl.col("started_at").to_physical().alias("at_ns"),
-            pl.col("input_total_tokens").fill_null(pl.sum_horizontal(_input_columns())).alias("input_total"),
+            whole_input().alias("input_total"),
         )
         .join(found.known, on=found.by, nulls_equal=True, how="left", maintain_order="left")
         .drop(found.by)
@@ -198,8 +197,15 @@ def _slot_of_each_attempt(numbered: pl.DataFrame, found: Lookup) -> pl.DataFrame
     )
 
 
-def _input_columns() -> list[pl.Expr]:
-    return [pl.col(kind.column).fill_null(0) for kind in UsageKind if kind.value.startswith("input_")]
+def whole_input() -> pl.Expr:
+    """Return the whole input of an attempt, cache included: what decides the tier of its price."""
+    kinds = (pl.col(kind.column).fill_null(0) for kind in UsageKind if kind.value.startswith("input_"))
+    return pl.col("input_total_tokens").fill_null(pl.sum_horizontal(kinds))
+
+
+def requests_asked() -> pl.Expr:
+    """Return 1 for an attempt with usage, which some models bill as a request beside its tokens; else 0."""
+    return pl.any_horizontal(pl.col(kind.column).fill_null(0) > 0 for kind in UsageKind).cast(pl.Int64)
 
 
 def _billed(price: str) -> pl.Expr:

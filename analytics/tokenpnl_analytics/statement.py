@@ -111,8 +111,8 @@ def memo_lines(lines: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
 
     Returns:
         The dimensions, `cache_savings_usd` (reads at the uncached price minus what was paid), `cache_write_premium_usd`
-        (writes: what was paid beyond the uncached price), `cache_net_usd` (may be negative), `batch_savings_usd` (other tiers against the standard one),
-        `fallback_premium_usd`.
+        (writes: what was paid beyond the uncached price), `cache_net_usd` (may be negative), `batch_savings_usd`
+        (other tiers against the standard one), `fallback_premium_usd`.
     """
     sums = line_item_sums(lines, by)
     return _grouped(sums, by, _memos(sums))
