@@ -39,8 +39,8 @@ def capacity_lines(
     """Return the line items of capacity that was paid in the period: one per attempt and hour, one per idle hour.
 
     Args:
-        attempts: table `attempts`, best with the columns of `classify`; those that began before the period and were
-            still at work in it belong to it too.
+        attempts: table `attempts`, with the columns of `classify` as far as it is known; those that began before the
+            period and were still at work in it belong to it too.
         gpus: pools and their prices.
         commitments: reserved throughput.
         since: aware; default the first that any pool was paid or any attempt started.
@@ -86,16 +86,21 @@ def covered(
 
 def _categorised(attempts: pl.DataFrame, lines: pl.DataFrame | None) -> pl.DataFrame:
     """Return the attempts with their categories: as classified, else as their token lines say, else unattributed."""
-    if "cost_category" in attempts.columns:
+    classified = "cost_category" in attempts.columns
+    if lines is None:
+        if not classified:
+            raise ValueError("capacity needs the category of each attempt: classify the attempts, or give their lines")
         return attempts
     key = ["tenant", "attempt_id"]
-    if lines is None:
-        raise ValueError("capacity needs the category of each attempt: classify the attempts, or give their lines")
     told = lines.drop_nulls("attempt_id").select(*key, *_CATEGORY).unique(key, keep="first", maintain_order=True)
-    unknown = pl.lit(CostCategory.UNATTRIBUTED.value), pl.lit("without usage and without a line")
-    return attempts.join(told, on=key, how="left", maintain_order="left").with_columns(
-        pl.coalesce("cost_category", unknown[0]).alias("cost_category"),
-        pl.coalesce("category_rule", unknown[1]).alias("category_rule"),
+    joined = attempts.with_columns(
+        pl.lit(None, pl.String).alias(name) for name in _CATEGORY if name not in attempts.columns
+    ).join(told, on=key, how="left", maintain_order="left", suffix="_told")
+    unknown = {"cost_category": CostCategory.UNATTRIBUTED.value, "category_rule": "neither classified nor on a line"}
+    known = pl.col("cost_category").is_not_null()
+    return joined.with_columns(
+        pl.when(known).then(name).otherwise(pl.coalesce(f"{name}_told", pl.lit(unknown.get(name)))).alias(name)
+        for name in _CATEGORY
     )
 
 

@@ -377,7 +377,7 @@ def test_the_rate_card_says_which_attempts_a_commitment_served() -> None:
             "cost_source": ["commitment", "computed"],
             "pool": ["p", None],
         }
-    )
+    ).with_columns(pl.lit(value, pl.String).alias(name) for name, value in CATEGORY.items())
     made = capacity_lines(attempts, GpusFile(), rules, since=NOON, until=NOON + HOUR, lines=lines)
     assert made.select("attempt_id", "cost_usd").rows() == [("a0", Decimal(5))]
 
