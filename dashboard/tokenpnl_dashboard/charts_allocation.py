@@ -15,7 +15,7 @@ WORKFLOW = theme.colour(CostCategory.PRODUCTIVE)
 SHARED = theme.colour(CostCategory.EVALUATION)
 OWNER = theme.SAVING
 NOBODY = theme.colour(CostCategory.TIMEOUT)
-_NODE_HEIGHT, _LEAST_HEIGHT = 46, 220
+_NODE_HEIGHT, _LEAST_HEIGHT = 62, 240
 _MOST_LETTERS = 26
 
 
@@ -36,9 +36,9 @@ def money_flow(links: pl.DataFrame, ink: Ink) -> Chart:
     sankey = go.Sankey(
         arrangement="snap",
         node={
-            "label": [f"{_short(name)} {words.usd(paid[place, name])}" for place, name in nodes],
+            "label": [f"{_short(name)}<br>{words.usd(paid[place, name])}" for place, name in nodes],
             "color": list(nodes.values()),
-            "pad": 18,
+            "pad": 30,
             "thickness": 14,
             "line": {"width": 0},
             "hovertemplate": "%{label}<extra></extra>",

@@ -56,16 +56,16 @@ def _tiles(choice: Choice, found: pl.DataFrame, by: AllocationFile) -> None:
     lost, share = unallocated_share(found)
     shared = found.filter(pl.col("shared_from").is_not_null() & pl.col("owner").is_not_null())["cost_usd"].sum()
     target = words.percent(float(by.target_unallocated_percent) / 100)
-    statement = ("Statement", "views/pnl.py", choice.address())
+    by_workflow = ("Statement by workflow", "views/pnl.py", choice.address(by="workflow"))
     with st.grid(columns=3, min_column_width=170):
         cards.tile(
             "Allocated",
             words.percent(None if share is None else 1 - share),
             caption=f"of {words.usd(found['cost_usd'].sum())}",
-            leads_to=statement,
+            leads_to=("Statement", "views/pnl.py", choice.address()),
         )
-        cards.tile("Unallocated", words.usd(lost), caption=f"target below {target}", leads_to=statement)
-        cards.tile("Shared cost, split", words.usd(shared), caption="by the methods below", leads_to=statement)
+        cards.tile("Unallocated", words.usd(lost), caption=f"target below {target}", leads_to=by_workflow)
+        cards.tile("Shared cost, split", words.usd(shared), caption="by the methods below", leads_to=by_workflow)
 
 
 def _owners(found: pl.DataFrame) -> None:
@@ -79,9 +79,10 @@ def _owners(found: pl.DataFrame) -> None:
             for title, name in (("Own", "direct_usd"), ("Shared", "shared_usd"), ("USD", "cost_usd"))
         )
         shares = [words.percent(float(cost / whole)) if whole else words.UNKNOWN for cost in owners["cost_usd"]]
-        cards.table(
+        _table(
             table.with_columns(pl.Series("Share", shares), owners["methods"].alias("Methods")),
             alt="Owners with their own and shared cost",
+            figures=("Own", "Shared", "USD", "Share"),
         )
 
 
@@ -90,7 +91,7 @@ def _rules(found: pl.DataFrame, by: AllocationFile) -> None:
         cards.heading("By which rule")
         hits = rule_hits(found, by)
         like = hits.select(pl.col("cost_usd").max()).item()
-        cards.table(
+        _table(
             hits.select(
                 pl.col("rule").alias("Rule"),
                 pl.col("gives").alias("Gives"),
@@ -99,7 +100,19 @@ def _rules(found: pl.DataFrame, by: AllocationFile) -> None:
                 pl.Series("Unallocated", [words.usd(cost, like=like) for cost in hits["unallocated_usd"]]),
             ),
             alt="Rules in order with the lines that each caught",
+            figures=("USD", "Unallocated"),
         )
+
+
+def _table(frame: pl.DataFrame, *, alt: str, figures: tuple[str, ...]) -> None:
+    """Draw a table whose figures, in words, line up to the right."""
+    st.dataframe(
+        frame,
+        hide_index=True,
+        alt=alt,
+        height="content",
+        column_config={name: st.column_config.Column(name, alignment="right") for name in figures},
+    )
 
 
 def _begin() -> None:
