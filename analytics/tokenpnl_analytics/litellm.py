@@ -71,9 +71,7 @@ def import_litellm(content: bytes) -> Imported:
     except ValueError as error:
         raise RefusedInputError(f"a LiteLLM price file is JSON, a map of models; this is not: {error}") from error
     if not isinstance(entries, dict) or not any(isinstance(entry, dict) for entry in entries.values()):
-        raise RefusedInputError(
-            "a LiteLLM price file maps the name of each model to its prices; this one holds no model"
-        )
+        raise RefusedInputError("a LiteLLM price file maps each model to its prices; this one holds no model")
     unread: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
     rules: dict[tuple[str, str], PriceRule] = {}

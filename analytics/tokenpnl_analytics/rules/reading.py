@@ -1,5 +1,6 @@
 """A YAML rule file: text to a checked model, and errors that name file and line."""
 
+import json
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -44,10 +45,14 @@ class RuleFile(Generic[M]):
                 expected and what came.
         """
         called = name or self.name
-        root, data = _composed(text, called)
+        data = _json(text)
+        root = None
+        if data is None:
+            root, data = _composed(text, called)
         try:
             return self.model.model_validate({} if data is None else data)
         except ValidationError as error:
+            root = root or _composed(text, called)[0]
             told = [_sentence(detail, root, called) for detail in error.errors()[:_MOST_ERRORS]]
             more = error.error_count() - len(told)
             raise ConfigurationError("; ".join(told) + (f"; and {more} more" if more else "")) from None
@@ -81,6 +86,25 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Hashable, Any]:
 
 _Loader.add_constructor("tag:yaml.org,2002:float", _exact)
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+def _json(text: str) -> Any:
+    """Return what a JSON text holds, None for any other: JSON is YAML, and lists of thousands of prices need its speed.
+
+    A key that stands twice is left to the reader of YAML, which refuses it with its line.
+    """
+    if not text.startswith("{"):
+        return None
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError
+        return dict(pairs)
+
+    try:
+        return json.loads(text, parse_float=Decimal, object_pairs_hook=once)
+    except ValueError:
+        return None
 
 
 def _composed(text: str, name: str) -> tuple[yaml.Node | None, Any]:
