@@ -19,6 +19,7 @@ SPARSE_CALLS_AN_HOUR = 2.0
 
 _TOP = 0.1  # the share of the history that the tail is fitted to
 _LIKE_ITS_NEIGHBOURS = 2.0  # weeks of evidence that other days' same hour is worth
+_BELIEVED_CALLS = 2.0
 _LEAST = 1e-12
 _MOST_SURPRISE = 600.0
 
@@ -74,7 +75,7 @@ def judge_calls(calls: Floats, *, first_hour_of_week: int, weeks: int) -> Judged
         first_hour_of_week: likewise.
         weeks: likewise.
     """
-    mean = _expected(calls, first_hour_of_week=first_hour_of_week, weeks=weeks)
+    mean = _expected(calls, first_hour_of_week=first_hour_of_week, weeks=weeks, believed=_BELIEVED_CALLS)
     n = weeks * WEEK
     judged = calls[WEEK:]
     mean = np.maximum(mean, _LEAST)
@@ -99,17 +100,24 @@ def adjusted(p: Floats) -> Floats:
     return q
 
 
-def _expected(values: Floats, *, first_hour_of_week: int, weeks: int) -> Floats:
+def _expected(values: Floats, *, first_hour_of_week: int, weeks: int, believed: float = 0.0) -> Floats:
     """Return the expectation of every hour but the first week's: the week's level times the hour's usual share of it.
 
-    The hours of the history are expected from the other weeks alone; the others from all.
+    The hours of the history are expected from the other weeks alone; the others from all. By so many `believed` units
+    the level leans to that of the whole history, and the hour by a week to the average hour: where nothing came yet
+    something may.
     """
     total = np.concatenate([[0.0], np.cumsum(values)])
     at = np.arange(WEEK, len(values))
-    level = np.maximum((total[at] - total[at - WEEK]) / WEEK, 0.0)
+    usual = total[(weeks + 1) * WEEK] / ((weeks + 1) * WEEK)
+    level = np.maximum(total[at] - total[at - WEEK], 0.0) / WEEK
+    if believed and usual > 0:
+        level = (level * WEEK + believed) / (WEEK + believed / usual)
     ratio = np.divide(values[WEEK:], level, out=np.zeros_like(level), where=level > 0)
     by_week = ratio[: weeks * WEEK].reshape(weeks, WEEK)
     smooth = _smoothing(first_hour_of_week, weeks)
+    if believed:
+        smooth = (smooth * (weeks + _LIKE_ITS_NEIGHBOURS) + 1 / WEEK) / (weeks + _LIKE_ITS_NEIGHBOURS + 1)
     summed = by_week.sum(axis=0)
     without_own = ((summed - by_week) @ smooth.T / (weeks - 1)).ravel()
     ahead = np.resize(smooth @ summed / weeks, len(level) - weeks * WEEK)

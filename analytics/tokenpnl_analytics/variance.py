@@ -1,19 +1,20 @@
 """Why the cost moved between two periods: volume, mix, rate, waste, and workflows that began or ended.
 
-The effective cost C of a cell (workflow w, model m) is a product of six factors, each the change of one thing:
+The effective cost C of a cell (workflow w, model m) is a product of five factors, each the change of one thing:
 
-    C = V x (V_w / V) x (V_wm / V_w) x (T / V_wm) x (D / T) x (C / D)
+    C = V_w x (V_wm / V_w) x (T / V_wm) x (D / T) x (C / D)
 
-    V              calls of all workflows that were there in both periods            total_calls     } volume
-    V_w / V        the workflow's share of the calls                                 workflow_share    } mix
-    V_wm / V_w     the model's share of the workflow's calls                         model_share       } mix
+    V_w            calls of the workflow                                             calls           } volume
     T / V_wm       tokens per call, of tokens with a direct result                   tokens_per_call } volume
+    V_wm / V_w     the model's share of the workflow's calls                         mix
     D / T          dollars per token; kinds of tokens, caches and tiers included     rate
     C / D          cost over its part with direct result: 1 / (1 - waste share)      waste
 
-Tokens per call belong to volume: what is bought is tokens, whether by more calls or by longer ones; the parts are told
-apart beside. A call counts once, at the model that ended it, so that retries are waste and not volume. Waste is cost in
-the categories without direct result; pending runs are none, so a young period's waste can still grow.
+Volume is each workflow's own: calls of different workflows are no common unit, and a cheap workflow that grows must not
+read as mix of a dear one. Tokens per call belong to volume, since what is bought is tokens, whether by more calls or by
+longer ones; the parts are told apart beside. A call counts once, at the model that ended it, so that retries are waste
+and not volume. Waste is cost in the categories without direct result; pending runs are none, so a young period's waste
+can still grow.
 
 The split is additive LMDI-I (Ang 2004, 2015): the effect of a factor x on a cell is L(C1, C0) ln(x1 / x0), with the
 logarithmic mean L(a, b) = (a - b) / ln(a / b). It has no residual, and neither the order of factors nor of rows
@@ -29,8 +30,9 @@ from tokenpnl.model import WITHOUT_DIRECT_RESULT, UsageKind
 from tokenpnl_analytics.frames import MONEY
 
 CELL = ("workflow", "model")
-EFFECTS = ("total_calls", "workflow_share", "model_share", "tokens_per_call", "rate", "waste")
+EFFECTS = ("calls", "mix", "tokens_per_call", "rate", "waste")
 BARS = ("volume_usd", "mix_usd", "rate_usd", "waste_usd", "new_usd", "ended_usd")
+_COUNTED = ("calls", "mix")
 _PARTS = tuple(f"{name}_usd" for name in EFFECTS)
 _TOKEN_KINDS = [kind.value for kind in UsageKind]
 _LOST = [category.value for category in WITHOUT_DIRECT_RESULT]
@@ -74,10 +76,9 @@ def bridge(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         One row per workflow, sorted: `workflow, before_usd, after_usd, change_usd`; the bars `volume_usd, mix_usd,
-        rate_usd, waste_usd, new_usd, ended_usd`, which sum to the change exactly; the parts `total_calls_usd +
-        tokens_per_call_usd` of volume and `workflow_share_usd + model_share_usd` of mix; `n_calls_before,
-        n_calls_after`; `priced_share_before, priced_share_after` (of lines; NULL without lines): below 1 a cost is a
-        floor and a new price looks like a rate.
+        rate_usd, waste_usd, new_usd, ended_usd`, which sum to the change exactly; the parts `calls_usd +
+        tokens_per_call_usd` of volume; `n_calls_before, n_calls_after`; `priced_share_before, priced_share_after` (of
+        lines; NULL without lines): below 1 a cost is a floor and a new price looks like a rate.
     """
     split = _with_effects(_with_factors(_side_by_side(before, after)))
     return (
@@ -92,12 +93,11 @@ def bridge(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
             _priced_share("1").alias("priced_share_after"),
         )
         .with_columns(
-            (pl.col("total_calls_usd") + pl.col("tokens_per_call_usd")).alias("volume_usd"),
-            (pl.col("workflow_share_usd") + pl.col("model_share_usd")).alias("mix_usd"),
+            (pl.col("calls_usd") + pl.col("tokens_per_call_usd")).alias("volume_usd"),
         )
         .select(
             *("workflow", "before_usd", "after_usd", "change_usd", *BARS),
-            *("total_calls_usd", "tokens_per_call_usd", "workflow_share_usd", "model_share_usd"),
+            *("calls_usd", "tokens_per_call_usd"),
             *("n_calls_before", "n_calls_after", "priced_share_before", "priced_share_after"),
         )
         .sort("workflow", nulls_last=True)
@@ -126,7 +126,7 @@ def _side_by_side(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_factors(joined: pl.DataFrame) -> pl.DataFrame:
-    """Add the six factors of both periods, float64, as `<effect>_0` and `<effect>_1`."""
+    """Add the five factors of both periods, float64, as `<effect>_0` and `<effect>_1`."""
     called = pl.all_horizontal(pl.col(f"n_calls_{side}").sum().over("workflow") > 0 for side in (0, 1))
     # Fees and capacity are charged without a call: they follow the calls of their workflow, piece by piece.
     without_calls = pl.all_horizontal(pl.col(f"n_calls_{side}") == 0 for side in (0, 1))
@@ -140,14 +140,12 @@ def _with_factors(joined: pl.DataFrame) -> pl.DataFrame:
     for side in (0, 1):
         framed = framed.with_columns(_base(side).alias("base"))
         of_workflow = pl.col("base").sum().over("workflow").cast(pl.Float64)
-        total = pl.col("base").filter("stays").sum().cast(pl.Float64)
         cell_calls = pl.when("without_calls").then(of_workflow).otherwise("base").cast(pl.Float64)
         units = pl.when("without_tokens").then(f"direct_lines_{side}").otherwise(f"direct_tokens_{side}")
         direct, cost = (pl.col(f"{name}_{side}").cast(pl.Float64) for name in ("direct_usd", "cost_usd"))
         framed = framed.with_columns(
-            total.alias(f"total_calls_{side}"),
-            (of_workflow / total).alias(f"workflow_share_{side}"),
-            (cell_calls / of_workflow).alias(f"model_share_{side}"),
+            of_workflow.alias(f"calls_{side}"),
+            (cell_calls / of_workflow).alias(f"mix_{side}"),
             (units.cast(pl.Float64) / cell_calls).alias(f"tokens_per_call_{side}"),
             (direct / units.cast(pl.Float64)).alias(f"rate_{side}"),
             (cost / direct).alias(f"waste_{side}"),
@@ -167,10 +165,10 @@ def _with_effects(framed: pl.DataFrame) -> pl.DataFrame:
     by_log = {name: mean * (pl.col(f"{name}_1") / pl.col(f"{name}_0")).log() for name in EFFECTS}
     change = c1 - c0
     paid = (c0 > 0) & (c1 > 0)
-    counted = _positive("total_calls", "workflow_share", "model_share")
+    counted = _positive(*_COUNTED)
     regular = paid & counted & _positive("tokens_per_call", "rate", "waste")
     partly = paid & counted & ~regular
-    rest = change - pl.sum_horizontal(by_log[name] for name in EFFECTS[:3])
+    rest = change - pl.sum_horizontal(by_log[name] for name in _COUNTED)
     all_to = pl.when(regular | partly).then(pl.lit("")).otherwise(_sole_reason(counted))
     remaining = pl.when((pl.col("direct_usd_0") == 0) | (pl.col("direct_usd_1") == 0))
     rest_to = remaining.then(pl.lit("waste")).otherwise(pl.lit("rate"))
@@ -185,7 +183,7 @@ def _with_effects(framed: pl.DataFrame) -> pl.DataFrame:
         .then(change)
         .when("regular")
         .then(by_log[name])
-        .when(pl.col("partly") & (name in EFFECTS[:3]))
+        .when(pl.col("partly") & (name in _COUNTED))
         .then(by_log[name])
         .when(pl.col("partly") & (pl.col("rest_to") == name))
         .then(rest)
@@ -215,13 +213,13 @@ def _sole_reason(counted: pl.Expr) -> pl.Expr:
     unused = pl.any_horizontal((pl.col(f"tokens_{side}") == 0) for side in (0, 1)) & ~pl.col("without_tokens")
     return (
         pl.when(came_or_went & ~pl.col("without_calls"))
-        .then(pl.lit("model_share"))
+        .then(pl.lit("mix"))
         .when(came_or_went)
         .then(pl.lit("tokens_per_call"))
         .when(~counted & lost)
         .then(pl.lit("waste"))
         .when(~counted)
-        .then(pl.lit("model_share"))
+        .then(pl.lit("mix"))
         .when(unused)
         .then(pl.lit("tokens_per_call"))
         .otherwise(pl.lit("rate"))

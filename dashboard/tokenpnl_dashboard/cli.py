@@ -22,6 +22,8 @@ VERBS = {
     "audit": "Say what the books make of telemetry files; needs no store.",
     "report": "Print the P&L, usage, unit cost or the whole summary.",
     "export": "Write FOCUS, a general ledger journal, XLSX, PDF, CSV or Parquet.",
+    "budgets": "Show how budgets stand, why the cost moved, and which hours are odd.",
+    "alerts": "Tell Slack, Alertmanager or a webhook what needs somebody, once.",
     "allocation": "Show who pays for which cost, and charge owners for closed months.",
     "reconcile": "Set the invoices of a month against its traces.",
     "close": "Close a month under one hash, and read it again beside what was closed.",

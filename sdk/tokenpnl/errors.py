@@ -9,6 +9,7 @@
     ├── OverloadedError      no room at the moment; the same request may be sent again later
     ├── StoreError           the store cannot be opened, read or written
     │   └── StoreHeldError   another process holds it
+    ├── DeliveryError        a receiver did not take an alert; it is tried again
     └── RateNotFoundError    the rate card has no price for a usage
 
 A message says what was expected, what came, and what to do.
@@ -41,6 +42,10 @@ class StoreError(TokenpnlError):
 
 class StoreHeldError(StoreError):
     """Another process holds the store."""
+
+
+class DeliveryError(TokenpnlError):
+    """A receiver did not take an alert; it is tried again."""
 
 
 class RateNotFoundError(TokenpnlError):

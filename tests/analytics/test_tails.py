@@ -60,6 +60,13 @@ def test_twelve_calls_where_one_is_usual_are_unlikely_and_two_are_not():
     assert judged.method.startswith("hour-of-week")
 
 
+def test_a_week_without_a_call_does_not_make_the_next_one_a_surprise():
+    calls = np.zeros((WEEKS + 1) * WEEK + 24)
+    calls[: WEEKS * WEEK : 20] = 1  # one in twenty hours, none in the last week
+    calls[-10] = 1
+    assert judge_calls(calls, first_hour_of_week=0, weeks=WEEKS).p[-10] > 1e-4
+
+
 def test_calls_no_wider_than_chance_have_a_poisson_tail():
     calls = np.tile([0.0, 1.0], (WEEKS + 2) * WEEK // 2)
     judged = judge_calls(calls, first_hour_of_week=0, weeks=WEEKS)

@@ -51,7 +51,7 @@ def test_one_reason_alone_has_the_whole_change(after: Any, reason: str | None, c
 
 def test_volume_tells_calls_from_tokens_a_call():
     row = bridge(frame(BASE), frame(cell(100, 2000, "20", "20"))).row(0, named=True)
-    assert (row["total_calls_usd"], row["tokens_per_call_usd"]) == (0, 10)
+    assert (row["calls_usd"], row["tokens_per_call_usd"]) == (0, 10)
 
 
 def test_a_move_between_models_is_mix():
@@ -61,11 +61,11 @@ def test_a_move_between_models_is_mix():
     assert found == {"mix": Decimal(9 - 90 + 90 - 9 + 72)}  # 19 before, 91 after
 
 
-def test_a_move_between_workflows_is_mix_and_no_volume():
+def test_volume_is_each_workflow_s_own():
     before = frame(cell(90, 90, "9", "9", workflow="a"), cell(10, 10, "10", "10", workflow="b"))
     after = frame(cell(10, 10, "1", "1", workflow="a"), cell(90, 90, "90", "90", workflow="b"))
-    assert bars(before, after) == {"mix": Decimal(72)}
-    assert bridge(before, after)["workflow_share_usd"].to_list() == [Decimal(-8), Decimal(80)]
+    assert bridge(before, after)["volume_usd"].to_list() == [Decimal(-8), Decimal(80)]
+    assert bars(before, after) == {"volume": Decimal(72)}
 
 
 def test_a_new_and_an_ended_workflow_have_bars_of_their_own():
