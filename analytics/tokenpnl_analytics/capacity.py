@@ -3,6 +3,7 @@
 Everything is a line item. Allocated and idle sum to what was paid, to the last digit, in every UTC hour of a pool.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
@@ -139,15 +140,16 @@ def _lines(attempts: pl.DataFrame, parts: pl.DataFrame, kind: ChargeKind) -> pl.
     )
 
 
-def capacity_shares(lines: pl.DataFrame) -> pl.DataFrame:
-    """Return what was idle and unused of each pool in each month, spread over its workflows by allocated time.
+def capacity_shares(lines: pl.DataFrame, by: Sequence[str] = ("workflow",)) -> pl.DataFrame:
+    """Return what was idle and unused of each pool in each month, spread over what used it by allocated time.
 
     Args:
         lines: line items, those of capacity among them.
+        by: columns of the lines over which it is spread.
 
     Returns:
-        `pool, workflow, month, allocated_usd, capacity_usd` (the share, Decimal; exact in sum), sorted. What is idle
-        in a month in which nothing used the pool stands under a NULL workflow with `allocated_usd` 0.
+        `pool`, the columns of `by`, `month` (UTC), `allocated_usd`, `capacity_usd` (the share; Decimal, exact in sum),
+        sorted. What is idle in a month in which nothing used the pool stands under NULL with `allocated_usd` 0.
     """
     capacity = lines.filter(pl.col("pool").is_not_null(), pl.col("usage_kind").is_in(CAPACITY_KINDS)).with_columns(
         pl.col("started_at").dt.truncate("1mo").alias("month"),
@@ -155,14 +157,14 @@ def capacity_shares(lines: pl.DataFrame) -> pl.DataFrame:
     )
     keys = ["pool", "month"]
     unused = capacity.filter("idle").group_by(keys).agg(in_picodollars(pl.col("cost_usd").sum()).alias("unused"))
-    by_workflow = (
+    users = (
         capacity.filter(~pl.col("idle"))
-        .group_by(*keys, "workflow")
+        .group_by(*keys, *by)
         .agg(pl.col("quantity").sum().cast(pl.Float64).alias("time"), pl.col("cost_usd").sum().alias("allocated_usd"))
     )
     claims = (
-        unused.join(by_workflow, on=keys, how="full", coalesce=True)
-        .sort(*keys, "workflow", nulls_last=True)
+        unused.join(users, on=keys, how="full", coalesce=True)
+        .sort(*keys, *by, nulls_last=True)
         .with_columns(
             pl.col("unused").fill_null(0),
             pl.col("allocated_usd").fill_null(pl.lit(0, MONEY)),
@@ -173,6 +175,6 @@ def capacity_shares(lines: pl.DataFrame) -> pl.DataFrame:
         )
     )
     shares = split_exactly(claims, "unused", "time", of="group", ties="place")
-    return claims.select("pool", "workflow", "month", "allocated_usd", shares.alias("pico")).select(
-        "pool", "workflow", "month", "allocated_usd", dollars("pico").alias("capacity_usd")
+    return claims.with_columns(shares.alias("pico")).select(
+        "pool", *by, "month", "allocated_usd", dollars("pico").alias("capacity_usd")
     )
