@@ -27,8 +27,8 @@ def cells(line_items: pl.DataFrame, invoice: pl.DataFrame, rules: Reconciliation
     """Return what was traced and what was billed, cell by cell.
 
     Args:
-        line_items: table `line_items`; providers that the invoice does not bill are passed by, and so are fees and GPU
-            time, which no provider of models bills.
+        line_items: table `line_items` of the providers and accounts that are billed; fees and GPU time, which no
+            provider of models bills, are passed by.
         invoice: lines of category Usage in the normal form, with `booked_usd` (null: a usage report).
         rules: accounts and model names.
 
@@ -38,8 +38,7 @@ def cells(line_items: pl.DataFrame, invoice: pl.DataFrame, rules: Reconciliation
         midnight), `unpriced_tokens`; sorted by `CELL`. Text and reasoning are one kind, `output`.
     """
     billed = invoice.with_columns(billed_account(rules).alias("account"))
-    usage = usage_of(line_items, billed["provider"].unique().to_list())
-    traced = usage.with_columns(account_of(rules).alias("account"))
+    traced = _usage(line_items).with_columns(account_of(rules).alias("account"))
     billed, traced = _one_name(_one_kind(billed, billed), _one_kind(traced, billed), rules)
     both = _billed_sums(_levelled(billed, billed)).join(
         _traced_sums(_levelled(traced, billed)), on=[*CELL, "level"], how="full", coalesce=True, nulls_equal=True
@@ -54,11 +53,9 @@ def cells(line_items: pl.DataFrame, invoice: pl.DataFrame, rules: Reconciliation
     ).sort(CELL, nulls_last=True)
 
 
-def usage_of(line_items: pl.DataFrame, providers: list[str]) -> pl.DataFrame:
-    """Return the line items that these providers of models could bill as usage."""
-    return line_items.filter(
-        pl.col("provider").is_in(providers), ~pl.col("usage_kind").is_in(_NO_USAGE_OF_MODELS)
-    ).with_columns(pl.col("started_at").dt.date().alias("day"))
+def _usage(line_items: pl.DataFrame) -> pl.DataFrame:
+    ours = line_items.filter(~pl.col("usage_kind").is_in(_NO_USAGE_OF_MODELS))
+    return ours.with_columns(pl.col("started_at").dt.date().alias("day"))
 
 
 def account_of(rules: ReconciliationFile) -> pl.Expr:

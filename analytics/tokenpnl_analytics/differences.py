@@ -91,8 +91,9 @@ def timed(split: pl.DataFrame) -> pl.DataFrame:
 
 def _calendar(split: pl.DataFrame) -> pl.DataFrame:
     """Return every series with a row for every day, so that the row before is the day before."""
-    first, last = split["day"].min(), split["day"].max()
-    days = split.select(pl.date_range(pl.lit(first), pl.lit(last), "1d").alias("day"))
+    if split.is_empty():
+        return split
+    days = split.select(pl.date_range(pl.col("day").min(), pl.col("day").max(), "1d").alias("day"))
     every = split.select(SERIES).unique().join(days, how="cross")
     filled = every.join(split, on=CELL, how="left", nulls_equal=True)
     edges = pl.col("late_tokens", "early_tokens").fill_null(0)

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from tokenpnl.errors import ConfigurationError
-from tokenpnl_analytics.billing_cells import billed_account, cells
+from tokenpnl_analytics.billing_cells import UNMAPPED, account_of, billed_account, cells
 from tokenpnl_analytics.differences import differences
 from tokenpnl_analytics.findings import findings
 from tokenpnl_analytics.frames import MONEY
@@ -109,7 +109,7 @@ def reconcile(
     usage = known.filter(
         pl.col("charge_category") == "Usage", pl.col("provider").is_in(billed["provider"].unique().implode())
     )
-    traced = _where_told(line_items, known, in_month)
+    traced = _where_told(_of_sellers(line_items, billed, terms.rules), known, in_month)
     every = differences(cells(traced, usage, terms.rules))
     found = every.filter(in_month)
     charges = charges_of(billed, traced.filter(in_month), terms.rules)
@@ -128,6 +128,14 @@ def reconcile(
 def _span(invoice: pl.DataFrame) -> str:
     charges = invoice.filter(pl.col("cost").is_not_null())
     return f"charges of {charges['day'].min()!s} to {charges['day'].max()!s}" if charges.height else "no charge at all"
+
+
+def _of_sellers(line_items: pl.DataFrame, billed: pl.DataFrame, rules: ReconciliationFile) -> pl.DataFrame:
+    """Return the line items of the providers and accounts that are billed, and those that fit no account."""
+    sellers = billed.select("provider", billed_account(rules).alias("account"))
+    known = pl.concat([sellers, sellers.with_columns(pl.lit(UNMAPPED).alias("account"))]).unique()
+    ours = line_items.with_columns(account_of(rules).alias("account"))
+    return ours.join(known, on=ACCOUNT, how="semi").drop("account")
 
 
 def _where_told(line_items: pl.DataFrame, invoice: pl.DataFrame, in_month: pl.Expr) -> pl.DataFrame:
