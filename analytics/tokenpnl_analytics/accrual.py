@@ -2,10 +2,11 @@
 
 import polars as pl
 
-from tokenpnl.model import AttemptStatus
+from tokenpnl.model import AttemptStatus, ChargeKind
 from tokenpnl_analytics.frames import MONEY, known_sum
 
-CONTRACTED, TIMEOUTS, COVERAGE = "contracted", "unbilled_timeouts", "untraced_usage"
+CONTRACTED, TERMS = "contracted", "volume_terms"
+TIMEOUTS, COVERAGE = "unbilled_timeouts", "untraced_usage"
 INVOICES = pl.Schema({"provider": pl.String(), "month": pl.String(), "settled": pl.Boolean(), "traced_usd": MONEY,
                       "untraced_usd": MONEY})  # fmt: skip
 """Reconciliations: one row per provider, account and month; `untraced_usd` is the coverage step of the waterfall."""
@@ -18,21 +19,22 @@ def accrual(line_items: pl.DataFrame, attempts: pl.DataFrame, invoices: pl.DataF
     """Return what to accrue for the month, one row per provider and kind of accrual, sorted.
 
     Args:
-        line_items: table `line_items` of the month; lines without a provider, which no model provider bills, and
-            lines other than Usage are left out.
+        line_items: table `line_items` of the month; lines without a provider, which no model provider bills,
+            are left out, and so is what is neither usage nor a settled volume term.
         attempts: table `attempts` of the month.
         invoices: as `INVOICES`. Where every account of a provider is settled for the month, its accrual is reversed;
             its newest earlier month tells how much of an invoice the traces do not see.
         month: such as `2026-10`.
 
     Returns:
-        `provider`, `accrual` (contracted, unbilled_timeouts, untraced_usage), `accrued_usd` (NULL: cannot be
-        estimated), `reversed_usd` (its negative once the invoice is matched, else 0), `net_usd`, `estimated`,
-        `n` (what the figure rests on: lines, timeouts, or reconciliations), `method`.
+        `provider`, `accrual` (contracted, volume_terms, unbilled_timeouts, untraced_usage), `accrued_usd` (NULL: cannot
+        be estimated), `reversed_usd` (its negative once the invoice is matched, else 0), `net_usd`, `estimated`, `n` (what the figure rests on: lines, timeouts, or reconciliations), `method`.
     """
-    usage = line_items.filter((pl.col("charge_category") == "Usage") & pl.col("provider").is_not_null())
-    contracted = _contracted(usage)
-    rows = pl.concat([contracted, _timeouts(usage, attempts), _coverage(contracted, invoices, month)])
+    owed = line_items.filter(pl.col("provider").is_not_null())
+    usage = owed.filter(pl.col("charge_category") == "Usage")
+    contracted = _contracted(usage, CONTRACTED, "priced line items")
+    terms = _contracted(owed.filter(pl.col("usage_kind") == ChargeKind.TRUE_UP.value), TERMS, "volume terms, settled")
+    rows = pl.concat([contracted, terms, _timeouts(usage, attempts), _coverage(contracted, invoices, month)])
     this_month = invoices.filter(pl.col("month") == month)
     matched = this_month.group_by("provider").agg(pl.col("settled").all()).filter("settled")["provider"]
     is_matched = pl.col("provider").is_in(matched.implode())
@@ -97,14 +99,14 @@ def unbilled_timeouts(line_items: pl.DataFrame, attempts: pl.DataFrame) -> pl.Da
     )
 
 
-def _contracted(usage: pl.DataFrame) -> pl.DataFrame:
+def _contracted(lines: pl.DataFrame, name: str, method: str) -> pl.DataFrame:
     owed = pl.col("contracted_cost_usd").fill_null(pl.col("cost_usd"))
-    return usage.group_by("provider").agg(
-        pl.lit(CONTRACTED).first().alias("accrual"),
+    return lines.group_by("provider").agg(
+        pl.lit(name).first().alias("accrual"),
         known_sum(owed).alias("accrued_usd"),
         pl.lit(value=False).first().alias("estimated"),
         pl.len().cast(pl.Int64).alias("n"),
-        pl.lit("priced line items").first().alias("method"),
+        pl.lit(method).first().alias("method"),
     )
 
 

@@ -29,7 +29,8 @@ from tokenpnl_analytics.periods import parse_period
 from tokenpnl_analytics.restate import adjustments, restated
 from tokenpnl_analytics.rules.accounts import ACCOUNTS
 from tokenpnl_analytics.rules.close import CLOSE
-from tokenpnl_analytics.rules.prices import FX
+from tokenpnl_analytics.rules.prices import CONTRACT, FX, PriceFile
+from tokenpnl_analytics.trueups import true_ups
 from tokenpnl_dashboard.book import Book
 from tokenpnl_dashboard.configuration import Configuration
 from tokenpnl_dashboard.lines import line_items
@@ -70,8 +71,18 @@ class Closing:
         return Snapshot(self.home.closed / month)
 
     def now(self, span: MonthSpan) -> pl.DataFrame:
-        """Return the month's line items as the books read today."""
-        return line_items(self.book, since=span.since, until=span.until)
+        """Return the month's line items as the books read today, its volume terms settled.
+
+        A closed month is settled by the contract that it was closed with: new terms are a matter of open months.
+        """
+        lines = line_items(self.book, since=span.since, until=span.until)
+        terms = self._contract(span.month)
+        if not (terms.volume_tiers or terms.rebates):
+            return lines
+        # Providers count a volume by months in UTC.
+        billed = month_span(span.month, "UTC")
+        usage = lines if billed == span else line_items(self.book, since=billed.since, until=billed.until)
+        return pl.concat([lines, true_ups(usage, terms, span.month)])
 
     def adjustments_into(self, span: MonthSpan) -> pl.DataFrame:
         """Return what the month carries for closed months before it: line items with `origin_period`."""
@@ -172,6 +183,10 @@ class Closing:
         if step is None or step.state is not CloseState.CLOSED:
             raise RefusedInputError(f"{month} is {self.control.state_of(month).value}, not closed: nothing to restate")
         return step
+
+    def _contract(self, month: str) -> PriceFile:
+        closed = self.control.state_of(month) is CloseState.CLOSED
+        return (self.snapshot(month).rules if closed else self.configuration).read(CONTRACT)
 
     def _frozen(self, span: MonthSpan) -> Frozen:
         for _ in range(_READINGS):

@@ -15,6 +15,7 @@ from tokenpnl.errors import StoreError
 from tokenpnl.tables import RUNS
 from tokenpnl_analytics.close import Frozen, differences, manifest, overall_sha256, with_origin
 from tokenpnl_analytics.frames import conform
+from tokenpnl_dashboard.configuration import Configuration
 
 _LINES, _RUNS, _RULES, _MANIFEST = "line_items.parquet", "runs.parquet", "rules", "manifest.json"
 _READ_ONLY_FILE, _READ_ONLY_FOLDER, _OWN_FOLDER = 0o400, 0o500, 0o700
@@ -62,6 +63,11 @@ class Snapshot:
         aside = self.folder.with_name(f"{self.folder.name}.reopened-{before + 1}")
         self.folder.rename(aside)
         return aside
+
+    @property
+    def rules(self) -> Configuration:
+        """The rule files as they were at the close."""
+        return Configuration(self.folder / _RULES)
 
     def line_items(self) -> pl.DataFrame:
         """Return the line items as closed, with `origin_period`.

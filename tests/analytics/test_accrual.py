@@ -41,6 +41,12 @@ def test_contracted_cost_is_accrued_by_provider(nothing_lost: pl.DataFrame) -> N
     ]
 
 
+def test_settled_volume_terms_are_a_line_of_their_own(nothing_lost: pl.DataFrame) -> None:
+    term = line("true_up/2026-10/steps", "-0.5", charge_category="Adjustment", usage_kind="true_up", quantity=1)
+    found = accrual(pl.concat([KNOWN, lines_of(term)]), nothing_lost, NONE, month="2026-10")
+    assert told(found)[1] == ("openai", "volume_terms", Decimal("-0.5"), Decimal("-0.5"), 1)
+
+
 def test_timeouts_without_usage_are_a_line_of_their_own_at_the_median(rows: SimpleNamespace) -> None:
     # Known attempts cost 1, 2 and 6: the median is 2, the mean would be 3.
     lost = rows.attempts(TIMEOUT, TIMEOUT | {"status": "cancelled"})

@@ -229,6 +229,19 @@ def test_the_open_month_follows_the_last_closed_one(home: Home) -> None:
         assert close_status(control).select("month", "state", "approver").rows() == [("2026-10", "closed", "bob")]
 
 
+def test_volume_terms_are_settled_at_the_close_by_the_contract_of_then(home: Home) -> None:
+    contract = home.config / "contract.yaml"
+    contract.write_text("rebates: [{name: loyal, steps: [{above: 0, pct: 10}]}]")
+    with closing_of(home) as closing:
+        close(closing)
+        closed = closing.snapshot("2026-10").line_items()
+        # 10% of three calls at $0.021.
+        assert closed.filter(pl.col("usage_kind") == "true_up")["cost_usd"].to_list() == [Decimal("-0.0063")]
+        contract.unlink()
+        assert closing.restated("2026-10", ())["difference_usd"].to_list() == [0]
+        assert closing.adjustments_into(closing.span("2026-11")).is_empty()
+
+
 def test_alerts_may_name_secrets_and_are_not_frozen(closing: Closing) -> None:
     (closing.home.config / "alerts.yaml").write_text("{}")
     close(closing)
