@@ -163,7 +163,10 @@ def _capacity(lines: pl.DataFrame) -> dict[str, Any]:
     gpu = lines.filter(pl.col("usage_kind") == ChargeKind.GPU_TIME.value)
     used, idle = gpu.filter(~_IS_IDLE), gpu.filter(_IS_IDLE)
     reserved = lines.filter(pl.col("usage_kind") == ChargeKind.COMMITMENT.value)
-    seconds = {"allocated_seconds": used["quantity"].sum() / 1e6, "idle_seconds": idle["quantity"].sum() / 1e6}
+    seconds = {
+        "allocated_seconds": int(used["quantity"].sum()) / 1e6,
+        "idle_seconds": int(idle["quantity"].sum()) / 1e6,
+    }
     return {
         "gpu": seconds if gpu.height else None,
         "gpu_allocated_usd": _paid(used) if gpu.height else None,

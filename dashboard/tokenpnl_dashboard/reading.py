@@ -15,7 +15,8 @@ from tokenpnl_analytics.statement import GRAINS, in_periods, statement
 from tokenpnl_analytics.units import PRODUCTION, cohort, unit_costs
 from tokenpnl_dashboard import figures
 from tokenpnl_dashboard.filters import Choice, bounds
-from tokenpnl_dashboard.state import ask, edition, rules
+from tokenpnl_dashboard.lines import run_capacity
+from tokenpnl_dashboard.state import ask, book, edition, rules
 
 # A statement needs to tell these apart to know memo lines and categories.
 GRAIN = ["usage_kind", "cost_category", "served_reason"]
@@ -95,7 +96,8 @@ def _cohort(
     runs = ask("table", name="runs", where=where, columns=COHORT, **window)
     chosen = "environment" in where
     windows = {pattern: timedelta(hours=hours) for pattern, hours in stated.items()}
-    return cohort(runs, as_of=as_of, windows=windows, environments=None if chosen else PRODUCTION)
+    capacity = run_capacity(book(), **window)
+    return cohort(runs, as_of=as_of, windows=windows, environments=None if chosen else PRODUCTION, capacity=capacity)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -18,6 +18,7 @@ from tokenpnl_analytics.statement import GRAINS, in_periods, statement
 from tokenpnl_analytics.summary import summary
 from tokenpnl_analytics.units import RUN_DIMENSIONS, cohort, contributions, unit_costs
 from tokenpnl_dashboard.book import Book
+from tokenpnl_dashboard.lines import run_capacity
 
 _TOLD_APART = ("usage_kind", "cost_category", "served_reason")
 _OF_A_SLICE = ("tenant", "run_id", "workflow", "cost_usd", "cost_category", "evaluation")
@@ -143,7 +144,7 @@ def _sums(book: Book, asked: Asked, by: Sequence[str]) -> pl.DataFrame:
 
 def _cohort(book: Book, asked: Asked) -> pl.DataFrame:
     runs = conform(book.query("table", name=RUNS.name, **_window(asked)), RUNS)
-    return cohort(runs, as_of=asked.as_of, windows=asked.windows)
+    return cohort(runs, as_of=asked.as_of, windows=asked.windows, capacity=run_capacity(book, **_window(asked)))
 
 
 def _window(asked: Asked) -> dict[str, datetime | None]:
