@@ -55,7 +55,7 @@ def money_flow(links: pl.DataFrame, ink: Ink) -> Chart:
     )
     columns = [sum(1 for place, _ in nodes if place == column) for column in range(3)]
     figure = go.Figure(sankey, layout(ink, height=max(_LEAST_HEIGHT, _NODE_HEIGHT * max(columns, default=0))))
-    figure.update_layout(margin={"b": 8})
+    figure.update_layout(margin={"b": 24})
     table = links.select(
         pl.col("source").alias("From"),
         pl.col("target").alias("To"),

@@ -56,7 +56,7 @@ def _tiles(choice: Choice, found: pl.DataFrame, by: AllocationFile) -> None:
     lost, share = unallocated_share(found)
     shared = found.filter(pl.col("shared_from").is_not_null() & pl.col("owner").is_not_null())["cost_usd"].sum()
     target = words.percent(float(by.target_unallocated_percent) / 100)
-    by_workflow = ("Statement by workflow", "views/pnl.py", choice.address(by="workflow"))
+    by_workflow = ("By workflow", "views/pnl.py", choice.address(by="workflow"))
     with st.grid(columns=3, min_column_width=170):
         cards.tile(
             "Allocated",
