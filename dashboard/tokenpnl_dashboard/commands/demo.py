@@ -22,7 +22,11 @@ SAMPLES = Path(__file__).parents[3] / "sample_traces"
 @click.option("--no-serve", is_flag=True, help="Load and report only.")
 @JSON
 def command(home: Path, samples: Path, *, no_serve: bool, as_json: bool) -> int:
-    """Load the sample traces (synthetic), print their P&L by workflow, and serve them until Ctrl-C."""
+    """Load the sample traces (synthetic), print their P&L by workflow, and serve them until Ctrl-C.
+
+    The rule files of the samples (contract, GPUs, outcomes, budgets, ...) are copied to `config` of the home first,
+    each where there is none: edit them there. Where $TOKENPNL_CONFIG names another folder, that one holds untouched.
+    """
     from tokenpnl.errors import ConfigurationError
     from tokenpnl_dashboard.commands.ingest import load_files
     from tokenpnl_ingest.home import Home
@@ -34,24 +38,43 @@ def command(home: Path, samples: Path, *, no_serve: bool, as_json: bool) -> int:
             "folder with --samples, or write them with `python sample_traces/make.py`"
         )
     demo = Home.at(home)
+    _lend_rules(demo, samples / "config")
     click.echo(f"loading {len(files)} files of synthetic traces into {demo.path}", err=True)
     loaded = load_files(demo, files)
     _print_reports(demo, loaded, as_json=as_json)
     return OK if no_serve else _serve(demo, as_json=as_json)
 
 
+def _lend_rules(home: "Home", samples: Path) -> None:
+    """Copy the rule files of the samples to the home, never over one that is there, and say which."""
+    if home.config != home.path / "config":
+        click.echo(f"the rule files in {home.config} hold; those of the samples stay in {samples}", err=True)
+        return
+    lent = [file for file in sorted(samples.glob("*.yaml")) if not (home.config / file.name).exists()]
+    if lent:
+        home.config.mkdir(mode=0o700, parents=True, exist_ok=True)
+        names = ", ".join(file.name for file in lent)
+        click.echo(f"copying the rule files of the samples to {home.config}: {names}", err=True)
+    for file in lent:
+        (home.config / file.name).write_bytes(file.read_bytes())
+
+
 def _print_reports(home: "Home", loaded: dict[str, Any], *, as_json: bool) -> None:
     from datetime import UTC, datetime
 
+    from tokenpnl_analytics.outcome_rules import windows_of
     from tokenpnl_analytics.periods import parse_period, reading_moment
+    from tokenpnl_analytics.rules.outcomes import OUTCOMES
     from tokenpnl_dashboard.book import open_book
+    from tokenpnl_dashboard.configuration import Configuration
     from tokenpnl_dashboard.layout import for_eyes
     from tokenpnl_dashboard.output import print_frame, print_json
     from tokenpnl_dashboard.reports import Asked, pnl, units
 
+    windows = windows_of(Configuration.of(home).read(OUTCOMES))
     with open_book(home) as book:
         now = reading_moment(book.version().newest_at, now=datetime.now(UTC))
-        asked = Asked(parse_period("last-30d", now=now), now, "workflow", "UTC")
+        asked = Asked(parse_period("last-30d", now=now), now, "workflow", "UTC", windows)
         found = {"pnl": pnl(book, asked), "units": units(book, asked)}
     if as_json:
         print_json({"synthetic": True, **loaded, **{what: frame.to_dicts() for what, frame in found.items()}})
