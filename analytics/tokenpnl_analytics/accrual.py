@@ -28,7 +28,8 @@ def accrual(line_items: pl.DataFrame, attempts: pl.DataFrame, invoices: pl.DataF
 
     Returns:
         `provider`, `accrual` (contracted, volume_terms, unbilled_timeouts, untraced_usage), `accrued_usd` (NULL: cannot
-        be estimated), `reversed_usd` (its negative once the invoice is matched, else 0), `net_usd`, `estimated`, `n` (what the figure rests on: lines, timeouts, or reconciliations), `method`.
+        be estimated), `reversed_usd` (its negative once the invoice is matched, else 0), `net_usd`, `estimated`, `n`
+        (what the figure rests on: lines, timeouts, or reconciliations), `method`.
     """
     owed = line_items.filter(pl.col("provider").is_not_null())
     usage = owed.filter(pl.col("charge_category") == "Usage")

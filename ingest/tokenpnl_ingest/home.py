@@ -6,7 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -90,13 +90,16 @@ class Home:
     def secret(self) -> bytes:
         """Return the key of this home's fingerprints, made on first use and never changed."""
         file = self.path / "secret"
-        try:
-            with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as sink:
+        if not file.exists():
+            # Linked into place whole: another process that starts at this moment must not read half a key.
+            draft = file.with_name(f"secret.{secrets.token_hex(8)}.tmp")
+            with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as sink:
                 sink.write(secrets.token_bytes(32))
                 sink.flush()
                 os.fsync(sink.fileno())
-        except FileExistsError:
-            pass
+            with suppress(FileExistsError):
+                os.link(draft, file)
+            draft.unlink()
         return file.read_bytes()
 
     @contextmanager

@@ -133,6 +133,25 @@ def test_three_processes_write_one_chain(place: Place) -> None:
         assert control.verify() == []
 
 
+FIRST = """
+import sys
+from tokenpnl_ingest.control import ControlStore
+from tokenpnl_ingest.home import Home
+with ControlStore.of(Home.at(sys.argv[1])) as control:
+    control.audit(sys.argv[2], "begin", {})
+"""
+
+
+def test_processes_that_meet_at_a_new_home_make_one_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(CONTROL_VARIABLE, raising=False)
+    command = [sys.executable, "-c", FIRST, str(tmp_path / "home")]
+    writers = [subprocess.Popen([*command, name]) for name in ("ann", "bob", "cid", "dan")]
+    assert [writer.wait(timeout=60) for writer in writers] == [0] * 4
+    with ControlStore.of(Home.at(tmp_path / "home")) as control:
+        assert sorted(row.actor for row in control.audit_trail()) == ["ann", "bob", "cid", "dan"]
+        assert control.verify() == []
+
+
 def test_a_home_has_its_own_store_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(CONTROL_VARIABLE, raising=False)
     home = Home.at(tmp_path / "home")
