@@ -93,9 +93,10 @@ def statement(lines: pl.DataFrame, by: Sequence[str] = (), *, runs: pl.DataFrame
         The dimensions, then the ladder: `list_usd - discount_usd = contracted_usd`, and `contracted_usd - covered_usd
         (usage that a commitment paid for) + commitment_usd (its amortised fee, used and idle) = effective_usd`;
         `<category>_usd` for every cost category, which sum to `effective_usd`; `without_result_usd`; the memo columns
-        of `memo_lines`; `n_lines`, `priced_share`. With runs also `n_runs, successes, value_usd, value_coverage, contribution_usd` (NULL
-        below 95% coverage), `usd_per_success` (settled) and `outcome_coverage`. Money is NULL where there are lines
-        that lack a price and none that has one; else it is the sum over those that have one.
+        of `memo_lines`; `n_lines`, `priced_share`. With runs also `n_runs, successes, value_usd, value_coverage,
+        contribution_usd` (value less all cost of those runs, capacity included; NULL below 95% coverage),
+        `usd_per_success` (settled) and `outcome_coverage`. Money is NULL where there are lines that lack a price and
+        none that has one; else it is the sum over those that have one.
     """
     sums = line_item_sums(lines, by)
     rows = _grouped(sums, by, [*_ladder(), *_categories(), *_memos(sums), *_quality()]).with_columns(
@@ -199,7 +200,7 @@ def _with_value(rows: pl.DataFrame, runs: pl.DataFrame, by: Sequence[str]) -> pl
             pl.len().cast(pl.Int64).alias("n_runs"),
             pl.col("succeeded").sum().cast(pl.Int64).alias("successes"),
             pl.col("value_usd").sum(),
-            _COST.sum().alias("runs_usd"),
+            (pl.col("unit_cost_usd") + pl.col("offline_evaluation_usd").fill_null(_ZERO)).sum().alias("runs_usd"),
             (pl.col("value_usd").is_not_null() & (pl.col("outcome") == OutcomeStatus.SUCCESS.value))
             .sum()
             .alias("n_valued"),
