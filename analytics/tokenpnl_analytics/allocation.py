@@ -41,7 +41,8 @@ def allocate(lines: pl.DataFrame, rules: AllocationFile) -> pl.DataFrame:
     """Return who pays for the line items, hour by hour.
 
     Args:
-        lines: table `line_items`, of the period over which shares are decided.
+        lines: table `line_items`, of the period over which shares are decided; or its sums by `hour` and everything
+            that a rule may name, as the store makes them.
         rules: owners and shares in order; the first that fits a line counts.
 
     Returns:
@@ -165,10 +166,13 @@ def _spelled(share: Share | None) -> str:
 
 def _hourly(lines: pl.DataFrame, rules: Sequence[AllocationRule]) -> pl.DataFrame:
     """Return the lines summed by hour and everything that a rule may name, with the place of the rule that they fit."""
+    if "n_lines" not in lines.columns:
+        hour = pl.col("started_at").dt.truncate("1h").alias("hour")
+        lines = lines.with_columns(hour, pl.lit(1, pl.Int64).alias("n_lines"))
     tokens = pl.col("quantity").filter(pl.col("usage_kind").is_in(_TOKENS))
     return (
-        lines.group_by(pl.col("started_at").dt.truncate("1h").alias("hour"), *COLUMN_OF.values())
-        .agg(_COST.sum(), tokens.sum().alias("tokens"), pl.len().cast(pl.Int64).alias("n_lines"))
+        lines.group_by(pl.col("hour").cast(SCHEMA["hour"]), *COLUMN_OF.values())
+        .agg(_COST.sum(), tokens.sum().alias("tokens"), pl.col("n_lines").sum())
         .with_columns(first_match(rules).alias("place"))
     )
 

@@ -12,6 +12,7 @@ from tests.analytics.line_rows import START, lines_of, usd
 
 from tokenpnl_analytics.allocation import SCHEMA, allocate, allocated_by, flows, rule_hits, unallocated_share
 from tokenpnl_analytics.rules.allocation import ALLOCATION, AllocationFile
+from tokenpnl_analytics.rules.line_match import COLUMN_OF
 from tokenpnl_analytics.statement import in_periods
 
 ZONES = ("UTC", "Europe/Rome", "America/Los_Angeles", "Asia/Kolkata", "Australia/Lord_Howe")
@@ -207,3 +208,13 @@ def test_hours_are_those_of_the_lines() -> None:
     half_past = START + timedelta(minutes=30)
     found = allocate(lines_of(OWN[0] | {"started_at": half_past}), rules(A))
     assert found["hour"].to_list() == [datetime(2026, 11, 1, 12, tzinfo=START.tzinfo)]
+
+
+def test_sums_by_hour_are_allocated_like_their_lines() -> None:
+    lines = lines_of(*OWN, PLATFORM, {"workflow": "c", "usd": "2"})
+    hour = pl.col("started_at").dt.truncate("1h").alias("hour")
+    sums = lines.group_by(hour, *COLUMN_OF.values()).agg(
+        pl.col("cost_usd").sum(), pl.col("quantity").sum(), pl.len().cast(pl.Int64).alias("n_lines")
+    )
+    by = shared("{split: tokens}")
+    assert allocate(sums, by).equals(allocate(lines, by))

@@ -183,14 +183,23 @@ def _lines_to(output: Path | None, form: str, asked: dict[str, Any]) -> int:
 
 
 def _pack(source: Source) -> "Pack":
+    from tokenpnl_analytics.outcome_rules import windows_of
+    from tokenpnl_analytics.rules.outcomes import OUTCOMES
     from tokenpnl_analytics.units import cohort
     from tokenpnl_dashboard import words
     from tokenpnl_dashboard.exports.pack import pack_of
+    from tokenpnl_dashboard.lines import run_capacity
 
     period = source.period
-    runs = source.book.query("table", name="runs", since=period.since, until=period.until)
+    window = {"since": period.since, "until": period.until}
+    runs = cohort(
+        source.book.query("table", name="runs", **window),
+        as_of=source.as_of,
+        windows=windows_of(source.rules.read(OUTCOMES)),
+        capacity=run_capacity(source.book, **window),
+    )
     named = words.days_of(period) if source.zone == "UTC" else f"{period.label} in {source.zone}"
-    return pack_of(source.lines(), cohort(runs, as_of=source.as_of), period=named, as_of=source.as_of)
+    return pack_of(source.lines(), runs, period=named, as_of=source.as_of)
 
 
 def _table(frame: "pl.DataFrame", output: Path | None) -> bytes:

@@ -10,7 +10,7 @@ from tokenpnl_dashboard import cards, charts_allocation, words
 from tokenpnl_dashboard.allocations import chargeback, closed_months
 from tokenpnl_dashboard.exports.tables import csv_bytes
 from tokenpnl_dashboard.filters import Choice, chosen
-from tokenpnl_dashboard.reading_lines import lines_of
+from tokenpnl_dashboard.reading_lines import hourly_sums
 from tokenpnl_dashboard.state import edition, home, ink, rules
 
 MOST = 10
@@ -19,15 +19,15 @@ UNOWNED = "(unallocated)"
 
 def _draw(choice: Choice, by: AllocationFile) -> None:
     with st.skeleton(height=420):
-        lines = lines_of(choice)
-        found = allocate(lines, by)
+        sums = hourly_sums(choice)
+        found = allocate(sums, by)
     if found.is_empty():
         cards.chip()
         cards.nothing_here("Nothing was paid here", "No usage in this window matches the filters.")
         return
-    unpriced = float((lines["cost_source"] == "unpriced").sum()) / lines.height
+    priced = 1 - float(sums["n_unpriced_lines"].sum()) / float(sums["n_lines"].sum())
     version = f", rules {by.version}" if by.version else ""
-    cards.chip(f"effective cost, {words.days_of(choice.period)}{version}", priced_share=1 - unpriced)
+    cards.chip(f"effective cost, {words.days_of(choice.period)}{version}", priced_share=priced)
     if not by.rules:
         _begin()
     _tiles(choice, found, by)
