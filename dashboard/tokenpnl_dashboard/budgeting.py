@@ -105,6 +105,11 @@ def found_anomalies(
     return anomalies.Found(anomalies.with_causes(found.incidents, usage, seen), found.hours, found.refused)
 
 
+def anomaly_key(incident: Mapping[str, Any]) -> str:
+    """Return the key under which an incident is told, and taken note of."""
+    return f"anomaly/{incident['workflow'] or '(none)'}/{incident['model']}/{incident['since']:%Y-%m-%dT%H}"
+
+
 def bridge_of(query: Query, before: Period, after: Period, *, where: Where | None = None) -> pl.DataFrame:
     """Return why the cost of two periods differs, by workflow: the result of `variance.bridge`."""
     sides = []

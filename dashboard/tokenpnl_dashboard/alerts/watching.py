@@ -128,7 +128,7 @@ def _anomalies(watched: Watched, rule: AlertRule) -> Iterator[Alert]:
         hours = words.counted(row["n_hours"], "hour")
         expected = f"{words.usd(row['expected_usd'])} expected; p {row['p']:.1g}, q {row['q']:.1g}"
         yield Alert(
-            key=f"anomaly/{name}/{row['model']}/{row['since']:%Y-%m-%dT%H}",
+            key=budgeting.anomaly_key(row),
             watch=rule.watch,
             severity=rule.severity,
             headline=f"{words.usd(row['observed_usd'])} in {hours} on {name}, {row['model'] or 'no model'}: "
