@@ -30,7 +30,7 @@ class Interval:
         n_clusters: independent groups of runs.
         design_effect: variance with clusters over variance without; None where one of them is 0.
         method: how it was made, in words.
-        fieller: Fieller's limits of the same ratio; None where his set is unbounded or there are too few clusters.
+        fieller: Fieller's limits of the same ratio, cut at 0; None where his set is unbounded.
     """
 
     low: float | None
@@ -77,6 +77,9 @@ def ratio_interval(cost: Floats, successes: Floats, clusters: Codes, *, chance: 
     single = _standard_error(cost, successes)
     effect = (spread / single) ** 2 if single > 0 else None
     limits = fieller_limits(*by_cluster)
+    if limits is not None:
+        # Where the cost itself is uncertain his set reaches below zero, which no cost does.
+        limits = max(0.0, limits[0]), limits[1]
     return Interval(float(low), float(high) if bounded else None, n, n_clusters, effect, how, limits)
 
 

@@ -17,12 +17,16 @@ page = st.navigation(
         "P&L": [
             st.Page("views/overview.py", title="Overview", default=True),
             st.Page("views/pnl.py", title="P&L statement", url_path="pnl"),
+            st.Page("views/units.py", title="Unit economics", url_path="units"),
             st.Page("views/allocation.py", title="Allocation", url_path="allocation"),
         ],
         "Investigate": [
             st.Page("views/waste.py", title="Waste", url_path="waste"),
             st.Page("views/runs.py", title="Runs", url_path="runs"),
             st.Page("views/run.py", title="Run", url_path="run", visibility="hidden"),
+        ],
+        "Act": [
+            st.Page("views/budgets.py", title="Budgets", url_path="budgets"),
         ],
         "Trust": [
             st.Page("views/close.py", title="Close", url_path="close"),

@@ -16,14 +16,15 @@ ROW_HEIGHT = 52
 LOG_FROM_RATIO = 15
 
 
-def cost_per_success(units: pl.DataFrame, ink: Ink) -> Chart:
-    """Return a dot with its interval a workflow, on one dollar axis.
+def cost_per_success(units: pl.DataFrame, ink: Ink, *, named: str = "Workflow") -> Chart:
+    """Return a dot with its interval a row, on one dollar axis.
 
     Args:
         units: in reading order: `workflow`, `estimate`, `low`, `high` (USD, float; null where withheld), `n`
             (successes), `at_least` (whether the estimate is only a floor), `note` (what else a reader must know),
             `to_date_usd` (all runs, not only settled ones), `method` (of the interval).
         ink: the theme's inks.
+        named: what the rows are, for the table.
     """
     rows = units.to_dicts()
     known = [row for row in rows if row["estimate"] is not None]
@@ -55,7 +56,7 @@ def cost_per_success(units: pl.DataFrame, ink: Ink) -> Chart:
     alt = "Cost per successful outcome. " + "; ".join(f"{row['workflow']}: {_plain(row)}" for row in rows) + "."
     table = pl.DataFrame(
         {
-            "Workflow": [row["workflow"] for row in rows],
+            named: [row["workflow"] for row in rows],
             "Cost per success": [_estimate(row) for row in rows],
             "Interval": [words.interval(row["low"], row["high"]) for row in rows],
             "Successes": [words.count(row["n"]) for row in rows],

@@ -104,17 +104,21 @@ def folded(frame: pl.DataFrame, column: str, kept: pl.Series) -> pl.DataFrame:
     return frame.with_columns(pl.when(known).then(column).otherwise(pl.lit(OTHERS)).alias(column))
 
 
-def unit_dots(units: pl.DataFrame) -> pl.DataFrame:
-    """Return the settled cost per success of each workflow, as `charts_units.cost_per_success` draws it.
+def unit_dots(units: pl.DataFrame, by: str = "workflow") -> pl.DataFrame:
+    """Return the settled cost per success of each slice, as `charts_units.cost_per_success` draws it.
 
     Args:
-        units: result of `unit_costs` by workflow.
+        units: result of `unit_costs` by one dimension.
+        by: that dimension; its values are the column `workflow` of the result.
     """
-    floor = (pl.col("settled_successes") < FEW_SUCCESSES) | (pl.col("priced_share") < PRICED_SHARE_FLOOR)
+    few = pl.col("settled_successes") < FEW_SUCCESSES
+    floor = few | (pl.col("priced_share") < PRICED_SHARE_FLOOR)
+    # Of few successes only the lower limit is known; where nothing is priced there is none either.
+    shown = pl.when(few).then("at_least_usd").otherwise("settled_usd")
     return units.sort("cost_usd", descending=True, nulls_last=True).select(
-        pl.col("workflow").fill_null("(none)"),
+        pl.col(by).fill_null("(none)").alias("workflow"),
         # A floor of nothing says nothing: no attempt of this workflow has a price.
-        pl.when(pl.col("settled_usd") > 0).then(pl.col("settled_usd").cast(pl.Float64)).alias("estimate"),
+        pl.when(pl.col("settled_usd") > 0).then(shown.cast(pl.Float64)).alias("estimate"),
         "low",
         "high",
         pl.col("settled_successes").alias("n"),

@@ -39,7 +39,15 @@ COLUMN = {
 }
 """Name in the address -> column of the books. `outcome` is a column of runs only and stands apart."""
 
-OF_PAGE = {"": (), "pnl": ("model",), "allocation": (), "waste": ("model",), "runs": ("outcome", "category", "model")}
+OF_PAGE = {
+    "": (),
+    "units": (),
+    "pnl": ("model",),
+    "allocation": (),
+    "budgets": (),
+    "waste": ("model",),
+    "runs": ("outcome", "category", "model"),
+}
 """Page -> its filters beside the shared ones; a page that is not named has no filters."""
 
 SHARED = ("workflow", "customer", "environment")

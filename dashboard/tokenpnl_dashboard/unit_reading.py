@@ -1,0 +1,57 @@
+"""The questions of the page of unit economics beside those of `reading`."""
+
+from typing import Any
+
+import polars as pl
+
+from tokenpnl.tables import OUTCOMES as STATED
+from tokenpnl_analytics.controls import outcomes_without_run
+from tokenpnl_analytics.outcome_rules import definition_changes, definitions
+from tokenpnl_analytics.periods import Period
+from tokenpnl_analytics.rules.outcomes import OUTCOMES, OutcomesFile, fits
+from tokenpnl_analytics.units import contributions
+from tokenpnl_dashboard.filters import Choice, bounds
+from tokenpnl_dashboard.reading import the_cohort
+from tokenpnl_dashboard.state import ask, edition, rules
+
+_OF_A_LINE = ("tenant", "run_id", "workflow", "cost_category", "evaluation")
+
+
+def contribution_by(choice: Choice, period: Period, column: str) -> pl.DataFrame:
+    """Return what each value of a column of line items contributes to its workflow's cost per success to date."""
+    lines = ask("line_item_sums", by=[*_OF_A_LINE, column], since=period.since)
+    if column == "hour":
+        lines = lines.with_columns(pl.col("hour").cast(pl.Datetime("ns", "UTC")).alias("started_at"))
+    return contributions(lines, the_cohort(choice, period), column)
+
+
+def definitions_by_workflow(workflows: list[str | None], period: Period) -> dict[str | None, dict[str, Any]]:
+    """Return the definition that holds now for each workflow, with the day of its change in the period, if any."""
+    told: OutcomesFile = rules(OUTCOMES)
+    changed = definition_changes(told, period.since, period.until).to_dicts()
+    found = {row["workflow"]: row for row in definitions(workflows, told, edition().as_of).to_dicts()}
+    for name, row in found.items():
+        days = [change["changed_on"] for change in changed if fits(name, change["workflow"])]
+        row["changed_on"] = days[-1] if days else None
+    return found
+
+
+def audits(workflows: list[str | None]) -> dict[str | None, tuple[int, int, float]]:
+    """Return audit sample and clean-up cost by workflow, where outcomes.yaml states both: n, false ones, USD."""
+    told: OutcomesFile = rules(OUTCOMES)
+    held = {name: told.definition_of(name, edition().as_of) for name in workflows}
+    return {
+        name: (one.audit.n, one.audit.n_false, float(one.clean_up_usd))
+        for name, one in held.items()
+        if one is not None and one.audit is not None and one.clean_up_usd is not None
+    }
+
+
+def lost_outcomes(period: Period) -> dict[str, int]:
+    """Return how many outcomes of the period speak of no run that we know, by status."""
+    columns = ["tenant", "run_id", "trace_id", "business_id", "status", "effective_at", "outcome_id", "content_hash"]
+    stated = ask("table", name=STATED.name, columns=columns, **bounds(period))
+    if stated.is_empty():
+        return {}
+    runs = ask("table", name="runs", columns=["tenant", "run_id", "trace_id", "business_id"])
+    return dict(outcomes_without_run(stated, runs).iter_rows())

@@ -1,0 +1,98 @@
+"""The page of unit economics in every state, and its figures against the command line's."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from tests.dashboard.frames import FrameBook, book_of, empty_book
+from tests.dashboard.test_pages import APP, said
+
+from tokenpnl_analytics.periods import Period
+from tokenpnl_dashboard import state
+from tokenpnl_dashboard.reports import Asked, units
+from tokenpnl_ingest.home import Home
+
+BOOKS = {"one": book_of(1), "unpriced": book_of(40, unpriced=True), "many": book_of(300)}
+RULES = """
+workflows:
+  - workflow: support_reply
+    owner: support
+    success: Solved at first contact.
+    audit: {n: 200, n_false: 7}
+    clean_up_usd: 4.50
+"""
+
+
+def opened(book: FrameBook, /, home: Home | None = None, **params: str) -> AppTest:
+    state.serve(book, home)
+    app = AppTest.from_file(APP, default_timeout=60)
+    for name, value in params.items():
+        app.query_params[name] = value
+    app.switch_page("views/units.py")
+    return app.run()
+
+
+@pytest.fixture
+def ruled(tmp_path: Path) -> Home:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "outcomes.yaml").write_text(RULES)
+    return Home.at(tmp_path)
+
+
+@pytest.mark.parametrize("kind", BOOKS)
+@pytest.mark.parametrize("unit", ["workflow", "customer", "feature", "release"])
+def test_the_page_draws_without_error_by_every_dimension(kind: str, unit: str) -> None:
+    app = opened(BOOKS[kind], period="all", unit=unit)
+    assert not app.exception
+    assert [title.value for title in app.title] == ["What does one success cost, per workflow and customer?"]
+
+
+def test_without_data_the_page_says_how_to_begin() -> None:
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in said(opened(empty_book()))
+
+
+def test_a_window_without_runs_offers_all_time() -> None:
+    app = opened(BOOKS["one"], period="last-month")
+    assert "No runs here" in said(app)
+
+
+def test_a_workflow_without_a_definition_is_named_with_the_way_to_add_one(ruled: Home) -> None:
+    text = said(opened(BOOKS["many"], ruled, period="all"))
+    assert "No success definition for `contract_review` and `invoice_extraction`. Add one." in text
+    assert "`support_reply`" not in text
+
+
+def test_the_figures_are_those_of_the_command_line() -> None:
+    book = BOOKS["many"]
+    app = opened(book, period="all")
+    shown = app.dataframe[0].value.set_index("Workflow")
+    as_of = state.edition_of(book.version(), now=book.version().newest_at).as_of
+    told = units(book, Asked(Period("all", None, None), as_of, "workflow", "UTC"))
+    for row in told.iter_rows(named=True):
+        assert shown.loc[row["workflow"], "Runs"] == f"{row['n_runs']:,}"
+        assert float(shown.loc[row["workflow"], "Settled"].strip("$")) == pytest.approx(
+            float(row["settled_usd"]), rel=0.02
+        )
+
+
+@pytest.mark.parametrize("part", ["model", "step", "provider", "hour"])
+def test_contributions_by_each_part_are_shown(part: str) -> None:
+    app = opened(BOOKS["many"], period="all", slice=part)
+    assert not app.exception
+    assert part.capitalize() in app.dataframe[3].value.columns
+
+
+def test_the_risk_is_computed_from_the_audit_of_the_definition(ruled: Home) -> None:
+    app = opened(BOOKS["many"], ruled, period="all")
+    app.selectbox(key="risk_workflow").select("support_reply").run()
+    assert not app.exception
+    text = said(app)
+    assert "per true success" in text
+    assert "3.5% of 200 audited successes were false" in text
+    assert "Break\\-even" in text or "Break-even" in text
+
+
+def test_a_disclosure_line_stands_under_the_figures() -> None:
+    text = said(opened(BOOKS["many"], period="all"))
+    for part in ("Basis", "Coverage", "clusters", "Not checked"):
+        assert part in text
