@@ -1,6 +1,8 @@
 """Figures of the close: the bridge from the traces to the bill, and where the residual lies."""
 
+from decimal import Decimal
 from itertools import accumulate, pairwise
+from typing import Any
 
 import plotly.graph_objects as go
 import polars as pl
@@ -33,13 +35,14 @@ def bridge(waterfall: pl.DataFrame, ink: Ink) -> Chart:
     low = min(stops)
     begins = low - (most - low) * 0.6 if low > most * _CUT_FROM else least
     titles = [reconcile_words.STEP[row["step"]] for row in rows]
-    labels = [words.usd(row["net_usd"], like=None if row["step"] in _TOTALS else like) for row in rows]
+    labels = [_label(row, like) for row in rows]
     lefts = [begins if row["step"] in _TOTALS else start for row, start in zip(rows, starts, strict=False)]
+    bars = list(zip(titles, labels, lefts, stops, strict=False))
     figure = go.Figure(
         go.Bar(
             orientation="h",
             y=titles,
-            x=[stop - left for left, stop in zip(lefts, stops, strict=False)],
+            x=[stop - left for _, _, left, stop in bars],
             base=lefts,
             marker={"color": [_colour(row["step"], float(row["net_usd"])) for row in rows], "line": {"width": 0}},
             hovertext=[reconcile_words.STEP_MEANING[row["step"]] for row in rows],
@@ -49,16 +52,24 @@ def bridge(waterfall: pl.DataFrame, ink: Ink) -> Chart:
         ),
         layout(ink, height=STEP_HEIGHT * len(rows) + 12),
     )
-    for title, label, left, stop in zip(titles, labels, lefts, stops, strict=False):
+    middle = (begins + most) / 2
+    for title, label, left, stop in bars:
+        # There is room at any width on the side where the bar is not.
+        before = min(left, stop) > middle
+        at, anchor, shift = (min(left, stop), "right", -8) if before else (max(left, stop), "left", 8)
+        inside = left == begins and stop > middle
+        if inside:
+            anchor, shift = "right", -8
+        colour = "#FFFFFF" if inside else ink.text
         figure.add_annotation(
-            x=max(left, stop), y=title, text=label, xanchor="left", xshift=8, showarrow=False, font={"color": ink.text}
+            x=at, y=title, text=label, xanchor=anchor, xshift=shift, showarrow=False, font={"color": colour}
         )
     for at, (upper, lower) in zip(ends, pairwise(titles), strict=False):
         figure.add_scatter(
             x=[at, at], y=[upper, lower], mode="lines", line={"color": ink.line, "width": 1}, hoverinfo="skip"
         )
     figure.update_layout(margin={"b": 4})
-    figure.update_xaxes(range=[begins, most + (most - begins) * 0.22 or 1], visible=False)
+    figure.update_xaxes(range=[begins, most + (most - begins) * 0.02 or 1], visible=False)
     figure.update_yaxes(autorange="reversed", tickfont={"color": ink.text}, automargin=True, ticklabelstandoff=6)
     told = "; ".join(f"{title} {label}" for title, label in zip(titles, labels, strict=True))
     return Chart(figure, f"Bridge from traces to invoices. {told}.", _table(waterfall))
@@ -106,7 +117,7 @@ def residual_heatmap(days: pl.DataFrame, ink: Ink) -> Chart:
         layout(ink, height=max(_LEAST_HEIGHT, _CELL_HEIGHT * len(sellers) + 50)),
     )
     figure.update_xaxes(tickformat="%-d %b", nticks=7, showgrid=False)
-    figure.update_yaxes(automargin=True, tickfont={"color": ink.text}, showgrid=False, ticklabelstandoff=6)
+    figure.update_yaxes(automargin=True, tickfont={"color": ink.text}, showgrid=False, ticks="", ticklabelstandoff=6)
     figure.update_layout(plot_bgcolor=ink.line)
     worst = sorted(rows, key=lambda row: -abs(row["usd"]))[:3]
     told = "; ".join(f"{row['seller']} {row['day']:%-d %b} {words.usd(row['residual_usd'])}" for row in worst)
@@ -118,6 +129,12 @@ def residual_heatmap(days: pl.DataFrame, ink: Ink) -> Chart:
         }
     )
     return Chart(figure, f"Residual by day and provider; the largest: {told or 'none'}.", table)
+
+
+def _label(row: dict[str, Any], like: Decimal | None) -> str:
+    net = words.usd(row["net_usd"], like=None if row["step"] in _TOTALS else like)
+    # Days that offset add nothing, and would look as if nothing had been found.
+    return net if row["net_usd"] else f"{net} net, {words.usd(row['gross_usd'])} gross"
 
 
 def _colour(step: str, net: float) -> str:

@@ -19,6 +19,7 @@ STATE = {
     CloseState.CLOSED: "closed: figures are frozen",
     CloseState.REOPENED: "reopened",
 }
+MOST = 12
 _COMMAND = "tokenpnl reconcile costs.json usage.json --month {month}"
 
 
@@ -77,7 +78,7 @@ def _reconciled(found: Sequence[Reconciliation]) -> None:
         "Where the residual lies",
         charts_close.residual_heatmap(days_of(found), ink()),
         key="residual",
-        caption="By day and provider. Orange: more was billed than traced; green: more was traced than billed.",
+        caption="Orange: more was billed than traced; green: more was traced than billed; grey: neither.",
         clickable=False,
     )
     _verdicts(found)
@@ -90,24 +91,16 @@ def _figure(label: str, value: str, caption: str) -> None:
 
 
 def _findings(found: Sequence[Reconciliation]) -> None:
-    rows = [
-        (reconcile_words.seller(vars(each.result)), reconcile_words.STEP[row["step"]], row["sentence"])
-        for each in found
-        for row in each.result.detail["findings"]
-    ]
     with st.container(border=True):
         cards.heading("What the difference is")
-        if not rows:
-            st.markdown("Nothing: every token and every dollar of the invoices was traced.")
-            return
-        table = pl.DataFrame(rows, schema=["Provider", "Step", "Finding"], orient="row")
-        st.dataframe(
-            table,
-            hide_index=True,
-            height="content" if len(rows) <= 15 else 420,
-            alt=f"{words.counted(len(rows), 'finding')}, the largest first within each provider",
-            column_config={"Provider": st.column_config.Column(width=110), "Step": st.column_config.Column(width=150)},
-        )
+        for each in found:
+            rows = each.result.detail["findings"]
+            st.markdown(f"**{words.markdown(reconcile_words.seller(vars(each.result)))}**")
+            lines = [f"{reconcile_words.STEP[row['step']]}: {row['sentence']}" for row in rows[:MOST]]
+            if len(rows) > MOST:
+                lines.append(f"and {words.counted(len(rows) - MOST, 'smaller one')}; `tokenpnl reconcile` lists all")
+            lines = lines or ["Nothing: every token and every dollar of the invoice was traced"]
+            st.markdown("\n".join(f"- {words.markdown(line)}" for line in lines))
 
 
 def _verdicts(found: Sequence[Reconciliation]) -> None:
@@ -117,32 +110,27 @@ def _verdicts(found: Sequence[Reconciliation]) -> None:
             signed = ""
             if each.signed_at is not None:
                 signed = f" Signed by {each.signed_by} on {words.day(each.signed_at)}: {each.signed_reason}."
-            mark = ":green[✓]" if each.settled else ":orange[✕]"
-            st.markdown(f"{mark} {words.markdown(each.result.detail['verdict'] + signed)}")
-            for note in each.result.detail["notes"]:
-                st.caption(words.markdown(note))
+            st.markdown(f"{_mark(met=each.settled)} {words.markdown(each.result.detail['verdict'] + signed)}")
+        for note in dict.fromkeys(note for each in found for note in each.result.detail["notes"]):
+            st.caption(words.markdown(note))
+
+
+def _mark(*, met: bool) -> str:
+    return ":green[✓]" if met else ":orange[✕]"
 
 
 def _checklist(closing: Closing, month: str) -> None:
     conditions = closing.conditions(month, now=edition().as_of)
-    open_ones = sum(not each.fulfilled for each in conditions)
     with st.container(border=True):
         cards.heading("Close checklist")
-        table = pl.DataFrame(
-            [
-                ("✓" if each.fulfilled else "✕", words.title(each.name), each.told, each.remedy.replace("`", ""))
-                for each in conditions
-            ],
-            schema=["", "Condition", "Found", "What to do"],
-            orient="row",
-        )
-        cards.table(table, alt=f"{words.counted(open_ones, 'condition')} of {len(conditions)} not fulfilled")
-        steps = closing.control.close_steps(month)
-        if steps:
-            last = steps[-1]
-            approved = f", approved by {last.approver}" if last.approver else ""
-            seal = f"; SHA-256 {last.snapshot_sha256[:16]}…" if last.snapshot_sha256 else ""
-            told = f"{STATE[last.state].capitalize()}. {words.moment(last.at)}, by {last.preparer}{approved}{seal}"
+        for each in conditions:
+            remedy = f"  \nTo do: {words.markdown(each.remedy.replace('`', ''))}" if each.remedy else ""
+            told = f"**{words.title(each.name)}.** {words.markdown(each.told)}"
+            st.markdown(f"{_mark(met=each.fulfilled)} {told}{remedy}")
+        for step in closing.control.close_steps(month)[-1:]:
+            approved = f", approved by {step.approver}" if step.approver else ""
+            seal = f"; SHA-256 {step.snapshot_sha256[:16]}" if step.snapshot_sha256 else ""
+            told = f"{STATE[step.state].capitalize()}. {words.moment(step.at)}, by {step.preparer}{approved}{seal}"
             st.caption(words.markdown(told))
 
 
