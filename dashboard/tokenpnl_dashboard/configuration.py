@@ -46,5 +46,5 @@ class Configuration:
 
     def stamp(self) -> tuple[tuple[str, int, int], ...]:
         """Return name, size and time of every file: unequal as soon as one was edited; for caches."""
-        files = sorted(self.folder.glob("*.y*ml")) if self.folder.is_dir() else []
+        files = sorted([*self.folder.glob("*.y*ml"), *self.folder.glob("*.json")]) if self.folder.is_dir() else []
         return tuple((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files)

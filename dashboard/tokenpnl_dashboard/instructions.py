@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from tokenpnl.errors import ConfigurationError
+from tokenpnl.errors import ConfigurationError, RefusedInputError
 from tokenpnl_analytics.capacity_ledger import CapacityRules
 from tokenpnl_analytics.card_file import from_bytes, to_bytes
 from tokenpnl_analytics.layered import card_of, merged
 from tokenpnl_analytics.ledger import Policy, Rebook
-from tokenpnl_analytics.ratecard import RateCard
+from tokenpnl_analytics.published import PUBLISHED_FILE, published_card
+from tokenpnl_analytics.ratecard import RateCard, default_rate_card
 from tokenpnl_analytics.rules.commitments import COMMITMENTS
 from tokenpnl_analytics.rules.gpus import GPUS
 from tokenpnl_analytics.rules.outcomes import OUTCOMES, OutcomesFile
@@ -40,7 +41,25 @@ def card_of_files(configuration: Configuration) -> RateCard:
         aliases=configuration.read(ALIASES),
         fx=configuration.read(FX),
         litellm=configuration.read(LITELLM),
+        published=published_of(configuration),
     )
+
+
+def published_of(configuration: Configuration) -> RateCard:
+    """Return the published prices: the edition that `prices update` took, else the installed one.
+
+    Raises:
+        ConfigurationError: the file of that edition is damaged.
+    """
+    taken = configuration.text(PUBLISHED_FILE)
+    if taken is None:
+        return default_rate_card()
+    try:
+        return published_card(taken.encode())
+    except RefusedInputError as error:
+        raise ConfigurationError(
+            f"{configuration.folder / PUBLISHED_FILE}: {error}; take it again or delete it"
+        ) from None
 
 
 class HomeInstructions:

@@ -1,0 +1,284 @@
+"""`tokenpnl prices`: the rate card: what is in force, what the files say, and what a change would do."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tokenpnl_dashboard.cli import CHECK_FAILED, OK
+from tokenpnl_dashboard.commands.options import HOME, formats
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from tokenpnl_analytics.ratecard import RateCard
+    from tokenpnl_ingest.home import Home
+
+DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"])
+REPLACE = click.option("--replace", is_flag=True, help="Write over the file that is there.")
+
+
+@click.group("prices")
+def command() -> None:
+    """List, compare, check, import and re-price.
+
+    Prices come from contract.yaml, then override.yaml, then genai-prices, then an imported LiteLLM list. What the files
+    say holds for usage from the moment on that the bookkeeper reads it; older usage keeps the version that it was
+    booked with until `prices reprice --apply`, and closed months always.
+    """
+
+
+@command.command("list")
+@click.option("--provider", help="Only what this one sells.")
+@click.option("--at", type=DAY, help="Prices of this day.  [default: now]")
+@HOME
+@formats
+def list_prices(provider: str | None, at: datetime | None, home: Path | None, form: str) -> int:
+    """List the standard prices in force at a moment, USD per million."""
+    from tokenpnl_analytics.pricelist import price_list
+    from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_ingest.home import Home
+
+    card, moment = _in_force(Home.at(home)), (at.replace(tzinfo=UTC) if at else datetime.now(UTC))
+    frame = price_list(card, moment, provider=provider)
+    if frame.is_empty():
+        click.echo(f"no prices of {provider}; providers: {', '.join(sorted(card.models_by_provider))}", err=True)
+        return CHECK_FAILED
+    print_frame(frame, form, title=f"prices on {moment:%Y-%m-%d}, USD per million, by {card.version}", names=2)
+    return OK
+
+
+@command.command("show")
+@click.argument("model")
+@click.option("--provider", help="Who sells it.  [default: every provider that has it]")
+@click.option("--region", help="Region of the response.")
+@click.option("--tenant", help="Tenant, where rules speak of one.")
+@HOME
+@formats
+def show(model: str, home: Path | None, form: str, **served: Any) -> int:
+    """Show every dated price of MODEL: tiers, sizes of input, times of day, where it comes from."""
+    import polars as pl
+
+    from tokenpnl_analytics.pricelist import dated_prices
+    from tokenpnl_analytics.quote import explain_unpriced
+    from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_ingest.home import Home
+
+    card = _in_force(Home.at(home))
+    sellers = [served["provider"]] if served["provider"] else _sellers(card, model)
+    schema = dict.fromkeys(("provider", "model", "region", "tenant", "deployment"), pl.String())
+    asked = [(seller, model, served["region"], served["tenant"], None) for seller in sellers or [None]]
+    frame = dated_prices(card, pl.DataFrame(asked, schema=schema, orient="row"))
+    if frame.is_empty():
+        raise explain_unpriced(served["provider"], model, card)
+    print_frame(frame, form, title=f"dated prices of {model}, USD per million", names=3)
+    return OK
+
+
+@command.command("diff")
+@click.argument("old", required=False)
+@click.argument("new", required=False)
+@HOME
+@formats
+def diff(old: str | None, new: str | None, home: Path | None, form: str) -> int:
+    """Compare two price versions; without them the one in force now with what the files say.
+
+    OLD and NEW are versions, or any part of one that is unique, such as its hash. Exit code 1: they differ.
+    """
+    from tokenpnl_analytics.pricelist import card_differences
+    from tokenpnl_dashboard.configuration import Configuration
+    from tokenpnl_dashboard.instructions import card_of_files
+    from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_dashboard.pricing import stored_card
+    from tokenpnl_ingest.control import ControlStore
+    from tokenpnl_ingest.home import Home
+
+    place = Home.at(home)
+    with ControlStore.of(place) as control:
+        before = stored_card(control, old) if old else _newest(_in_force(place))
+        after = stored_card(control, new) if new else card_of_files(Configuration.of(place))
+    frame = card_differences(before, after)
+    click.echo(f"old: {before.version}\nnew: {after.version}\n{frame.height} differences", err=True)
+    if not frame.is_empty():
+        print_frame(frame, form, title="price differences", names=7)
+    return OK if frame.is_empty() else CHECK_FAILED
+
+
+@command.command("check")
+@click.option("--costs", is_flag=True, help="Print reported against computed costs instead of the worklist.")
+@HOME
+@formats
+def check(home: Path | None, form: str, *, costs: bool) -> int:
+    """Check the price files, and list the models in the store that have no price, with the rules to write.
+
+    Costs that gateways and emitters report are kept apart; --costs sets them beside ours. Exit code 1: a file does not
+    hold, or something has no price.
+    """
+    from tokenpnl_dashboard import pricing
+    from tokenpnl_dashboard.book import open_book
+    from tokenpnl_dashboard.configuration import Configuration
+    from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_ingest.home import Home
+
+    place = Home.at(home)
+    configuration = Configuration.of(place)
+    broken = pricing.broken_files(configuration)
+    for sentence in broken:
+        click.echo(sentence, err=True)
+    with open_book(place) as book:
+        unpriced = pricing.unpriced_models(book)
+        months = [f"{start:%Y-%m}" for start in book.query("line_item_sums", by=["month"])["month"].to_list()]
+        compared = pricing.reported_against_computed(book) if costs else None
+    if not broken:
+        for sentence in pricing.missing_rates(configuration, months):
+            click.echo(sentence, err=True)
+    if compared is not None:
+        print_frame(compared, form, title="reported against computed cost, USD", names=2)
+    else:
+        print_frame(unpriced, form, title="usage without a price", names=2)
+    if not unpriced.is_empty():
+        click.echo(f"price them in {configuration.folder / 'override.yaml'}:\n{pricing.snippet(unpriced)}", err=True)
+    return CHECK_FAILED if broken or not unpriced.is_empty() else OK
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--format", "kind", type=click.Choice(["litellm", "contract", "override", "aliases", "fx"]), required=True,
+    help="litellm: a LiteLLM price list; else a rule file of that name.",
+)  # fmt: skip
+@REPLACE
+@HOME
+def import_file(file: Path, kind: str, home: Path | None, *, replace: bool) -> int:
+    """Check FILE and put it among the price files of the home."""
+    from tokenpnl_analytics.litellm import import_litellm
+    from tokenpnl_dashboard import pricing
+    from tokenpnl_dashboard.configuration import Configuration
+    from tokenpnl_ingest.home import Home
+
+    folder = Configuration.of(Home.at(home)).folder
+    if kind == "litellm":
+        imported = import_litellm(file.read_bytes())
+        for sentence in pricing.told(imported):
+            click.echo(sentence, err=True)
+        text = pricing.text_of(imported.file)
+    else:
+        text = file.read_text(encoding="utf-8")
+        pricing.PRICE_FILES[kind].parse(text, name=str(file))
+    written = pricing.save(folder, pricing.PRICE_FILES[kind].name, text, replace=replace)
+    click.echo(f"written to {written}; it holds for usage from now on", err=True)
+    return OK
+
+
+@command.command("update")
+@click.argument("source")
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@HOME
+@formats
+def update(source: str, home: Path | None, form: str, *, dry_run: bool) -> int:
+    """Take the published prices from SOURCE, a data file of genai-prices or an https address of one.
+
+    Nothing is ever fetched unless this is called. The file is kept among the price files, and stands in for the
+    installed release until it is deleted.
+    """
+    from tokenpnl_analytics.pricelist import card_differences
+    from tokenpnl_analytics.published import PUBLISHED_FILE, published_card
+    from tokenpnl_dashboard import pricing
+    from tokenpnl_dashboard.configuration import Configuration
+    from tokenpnl_dashboard.instructions import published_of
+    from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_ingest.home import Home
+
+    configuration = Configuration.of(Home.at(home))
+    content = pricing.fetched(source)
+    new = published_card(content)
+    frame = card_differences(published_of(configuration), new)
+    print_frame(frame, form, title=f"changes of the published prices to {new.version}", names=7)
+    if not dry_run:
+        written = pricing.save(configuration.folder, PUBLISHED_FILE, content.decode(), replace=True)
+        click.echo(f"written to {written}; it holds for usage from now on", err=True)
+    return OK
+
+
+@command.command("reprice")
+@click.option("--from", "since", type=DAY, help="First moment, UTC.  [default: the beginning]")
+@click.option("--until", type=DAY, help="End, not included.  [default: open]")
+@click.option("--version", help="Price version to use, or a unique part of it.  [default: what the files say now]")
+@click.option("--apply", is_flag=True, help="Do it; else only say what would change.")
+@click.option("--by", help="Who does this, for the record.  [default: the user of the system]")
+@HOME
+@formats
+def reprice(home: Path | None, form: str, **asked: Any) -> int:
+    """Say what other prices would change in usage that is booked, and with --apply book it again.
+
+    Closed months keep their figures: they are left out of both.
+    """
+    import getpass
+
+    from tokenpnl_dashboard import pricing
+    from tokenpnl_dashboard.configuration import Configuration
+    from tokenpnl_dashboard.instructions import card_of_files
+    from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_ingest.control import ControlStore
+    from tokenpnl_ingest.home import Home
+
+    place = Home.at(home)
+    since, until = (asked[name] and asked[name].replace(tzinfo=UTC) for name in ("since", "until"))
+    with ControlStore.of(place) as control:
+        spans = pricing.open_spans(control, pricing.Span(since, until))
+        old = _in_force(place)
+        version = asked["version"]
+        new = pricing.stored_card(control, version) if version else card_of_files(Configuration.of(place))
+        frame = _changes(place, old, new, spans)
+        print_frame(frame, form, title=f"effective cost by {new.version}, closed months left out", names=4)
+        click.echo(_verdict(frame), err=True)
+        if asked["apply"] and spans:
+            numbers = pricing.put_in_force(control, new, spans, actor=asked["by"] or getpass.getuser())
+            click.echo(f"{new.version} is in force; booking again: {', '.join(f'#{n}' for n in numbers)}", err=True)
+        elif not asked["apply"]:
+            click.echo("nothing was changed; add --apply to do it", err=True)
+    return OK
+
+
+def _changes(place: "Home", old: "RateCard", new: "RateCard", spans: Any) -> "pl.DataFrame":
+    import polars as pl
+
+    from tokenpnl_analytics.reprice import changes
+    from tokenpnl_dashboard import pricing
+    from tokenpnl_dashboard.book import open_book
+
+    with open_book(place) as book:
+        attempts = [pricing.used_attempts(book, span) for span in spans]
+        if not attempts:
+            attempts = [pricing.used_attempts(book, pricing.Span(None, None)).clear()]
+    return changes(pl.concat(attempts), old, new)
+
+
+def _verdict(frame: "pl.DataFrame") -> str:
+    from tokenpnl_dashboard.output import plain
+
+    if frame.is_empty():
+        return "no cost would change"
+    old, new = (Decimal(frame[name].sum()) for name in ("old_usd", "new_usd"))
+    return f"{frame.height} rows would change: ${plain(old)} to ${plain(new)}, a difference of {plain(new - old)} USD"
+
+
+def _in_force(place: "Home") -> "RateCard":
+    """Return the prices in force; before the first bookkeeping what the files say."""
+    from tokenpnl_dashboard.configuration import Configuration
+    from tokenpnl_dashboard.instructions import card_of_files
+    from tokenpnl_dashboard.pricing import card_in_force
+    from tokenpnl_ingest.control import ControlStore
+
+    with ControlStore.of(place) as control:
+        return card_in_force(control) or card_of_files(Configuration.of(place))
+
+
+def _newest(card: "RateCard") -> "RateCard":
+    return card.in_force[-1].card
+
+
+def _sellers(card: "RateCard", model: str) -> list[str]:
+    return sorted(seller for seller, models in card.models_by_provider.items() if model in models)
