@@ -163,12 +163,14 @@ def runs_table(trees: Forest, book: RunBook, attempts: pl.DataFrame, calls: pl.D
     )
     counts = ("n_spans", "n_calls", "n_attempts", "n_usage_missing")
     return conform(
-        tidy(counted).with_columns(
+        tidy(counted)
+        .with_columns(
             *(pl.col(name).fill_null(0) for name in counts),
             n_unpriced=pl.lit(0),
             failed=(pl.col("status_code") == "error").fill_null(value=False),
             latency_ms=(pl.col("ended_at") - pl.col("started_at")).dt.total_nanoseconds() / 1e6,
             models=pl.when(pl.col("models") != "").then("models"),
-        ).sort("tenant", "run_id"),
+        )
+        .sort("tenant", "run_id"),
         RUNS,
     )
