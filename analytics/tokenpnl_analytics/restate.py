@@ -5,7 +5,7 @@ from datetime import datetime
 
 import polars as pl
 
-from tokenpnl.model import CostSource, ServedReason
+from tokenpnl.model import CostSource, OutcomeStatus, ServedReason
 from tokenpnl_analytics.close import ORIGIN, with_origin
 from tokenpnl_analytics.frames import MONEY, known_sum
 
@@ -18,6 +18,7 @@ _OWNER = [
     "model", "deployment", "service_tier", "region", "pool", "usage_kind",
 ]  # fmt: skip
 _CATEGORY = ["cost_category", "evaluation"]
+_OUTCOMES = [status.value for status in OutcomeStatus]
 _COST = pl.col("cost_usd")
 
 
@@ -40,6 +41,26 @@ def restated(as_closed: pl.DataFrame, now: pl.DataFrame, by: Sequence[str] = ("c
     counts = [pl.col(f"{side}_lines").fill_null(0) for side in ("as_closed", "now")]
     difference = (pl.col("now_usd") - pl.col("as_closed_usd")).alias("difference_usd")
     return told.sort(keys, nulls_last=True).select(*by, "as_closed_usd", "now_usd", difference, *counts)
+
+
+def restated_outcomes(as_closed: pl.DataFrame, now: pl.DataFrame, by: Sequence[str] = ("workflow",)) -> pl.DataFrame:
+    """Return what the business got from a month's runs: as known at its close, and as known now.
+
+    Args:
+        as_closed: table `runs` of the snapshot.
+        now: table `runs` of the same month from the books of today.
+        by: columns of the runs; empty: one row.
+
+    Returns:
+        `by`, then for each of `runs, success, failure, abandoned, pending` (runs without outcome) and `value_usd` the
+        columns `as_closed_<name>` and `now_<name>`; sorted. A value is NULL where no run states one.
+    """
+    keys = list(by) or ["whole"]
+    sides = [_counted(frame, keys, side) for frame, side in ((as_closed, "as_closed"), (now, "now"))]
+    joined = sides[0].join(sides[1], on=keys, how="full", coalesce=True, nulls_equal=True).sort(keys, nulls_last=True)
+    names = ["runs", *_OUTCOMES, "pending"]
+    counts = [pl.col(f"{side}_{name}").fill_null(0) for name in names for side in ("as_closed", "now")]
+    return joined.select(*by, *counts, "as_closed_value_usd", "now_value_usd")
 
 
 def adjustments(
@@ -84,6 +105,19 @@ def _summed(lines: pl.DataFrame, keys: list[str], side: str) -> pl.DataFrame:
     unpriced = pl.col("cost_source") == CostSource.UNPRICED.value
     amounts = known_sum(_COST, unpriced).alias(f"{side}_usd"), pl.len().cast(pl.Int64).alias(f"{side}_lines")
     return lines.with_columns(pl.lit(value=True).alias("whole")).group_by(keys).agg(amounts)
+
+
+def _counted(runs: pl.DataFrame, keys: list[str], side: str) -> pl.DataFrame:
+    outcome = pl.col("outcome")
+    counts = {
+        "runs": pl.len(),
+        **{name: (outcome == name).sum() for name in _OUTCOMES},
+        "pending": outcome.is_null().sum(),
+    }
+    told = [count.cast(pl.Int64).alias(f"{side}_{name}") for name, count in counts.items()]
+    stated = pl.col("value_usd")
+    value = pl.when(stated.count() > 0).then(stated.sum()).alias(f"{side}_value_usd")
+    return runs.with_columns(pl.lit(value=True).alias("whole")).group_by(keys).agg(*told, value)
 
 
 def _side(side: str) -> pl.Expr:

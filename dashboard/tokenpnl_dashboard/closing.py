@@ -26,7 +26,7 @@ from tokenpnl_analytics.conditions import (
 from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.gl import unmapped
 from tokenpnl_analytics.periods import parse_period
-from tokenpnl_analytics.restate import adjustments, restated
+from tokenpnl_analytics.restate import adjustments, restated, restated_outcomes
 from tokenpnl_analytics.rules.accounts import ACCOUNTS
 from tokenpnl_analytics.rules.close import CLOSE
 from tokenpnl_analytics.rules.prices import CONTRACT, FX, PriceFile
@@ -177,6 +177,15 @@ class Closing:
         """
         span = self._closed(month).span
         return restated(self.snapshot(month).line_items(), self.now(span), by)
+
+    def restated_outcomes(self, month: str) -> pl.DataFrame:
+        """Return what the month's runs came to, as known at the close and as known now, by workflow.
+
+        Raises:
+            RefusedInputError: the month is not closed.
+        """
+        span = self._closed(month).span
+        return restated_outcomes(self.snapshot(month).runs(), self._runs(span))
 
     def _closed(self, month: str) -> Close:
         step = next((each for each in self.control.closes() if each.month == month), None)

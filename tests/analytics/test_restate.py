@@ -1,12 +1,13 @@
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.analytics.closed_lines import line, lines_of
 
-from tokenpnl_analytics.restate import adjustments, restated
+from tokenpnl_analytics.restate import adjustments, restated, restated_outcomes
 
 NOVEMBER = ("2026-11", datetime(2026, 11, 1, tzinfo=UTC))
 DECEMBER = ("2026-12", datetime(2026, 12, 1, tzinfo=UTC))
@@ -46,6 +47,20 @@ def test_restated_leaves_the_adjustments_of_other_months_out() -> None:
     adjustment = line("adjustment/2026-09/2026-10/000001", "7", origin_period="2026-09")
     [row] = restated(lines_of(line("a", "1"), adjustment), lines_of(line("a", "1")), ()).rows(named=True)
     assert row["difference_usd"] == 0
+
+
+def test_outcomes_known_at_the_close_stand_beside_those_known_now(rows: SimpleNamespace) -> None:
+    as_closed = rows.runs({"outcome": "success", "value_usd": Decimal(3)}, {}, {"workflow": "night"})
+    now = rows.runs({"outcome": "failure"}, {"outcome": "success"}, {"workflow": "night", "outcome": "success"}, {})
+    found = restated_outcomes(as_closed, now)
+    sides = ("as_closed_", "now_")
+    assert told(
+        found, "workflow", *(side + name for name in ("runs", "success", "failure", "pending") for side in sides)
+    ) == [
+        ("night", 1, 1, 0, 1, 0, 0, 1, 0),
+        ("support_reply", 2, 3, 1, 1, 0, 1, 1, 1),
+    ]
+    assert told(found, "as_closed_value_usd", "now_value_usd") == [(None, None), (Decimal(3), None)]
 
 
 def test_an_adjustment_is_dated_in_the_open_month_and_keeps_its_origin() -> None:

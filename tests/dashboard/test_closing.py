@@ -91,6 +91,8 @@ def test_nothing_that_comes_later_moves_a_closed_month(home: Home) -> None:
             ("failed_run", 0, 2 * CALL, 2 * CALL),
             ("pending", 3 * CALL, 2 * CALL, -CALL),
         ]
+        [known] = closing.restated_outcomes("2026-10").rows(named=True)
+        assert (known["as_closed_failure"], known["now_failure"], known["now_pending"]) == (0, 1, 1)
         # The move of run 1 to failed_run is no money; the late call is.
         posted = closing.adjustments_into(closing.span("2026-11"))
         assert set(posted["origin_period"]) == {"2026-10"}

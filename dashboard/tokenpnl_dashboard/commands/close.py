@@ -129,14 +129,16 @@ def sign(month: str, subject: str, actor: str, reason: str, home: Path | None) -
 @command.command("restated")
 @MONTH
 @click.option("--by", "dimension", type=click.Choice(_BY), default="category", show_default=True)
+@click.option("--outcomes", is_flag=True, help="Runs and their outcomes by workflow, instead of cost.")
 @HOME
 @formats
-def restated(month: str, dimension: str, home: Path | None, form: str) -> int:
+def restated(month: str, dimension: str, home: Path | None, form: str, *, outcomes: bool) -> int:
     """Print a closed month as it was closed, as its facts read now, and the difference."""
     from tokenpnl_dashboard.output import print_frame
 
     with _closing(home) as closing:
-        frame = closing.restated(month, (_COLUMN.get(dimension, dimension),))
+        column = _COLUMN.get(dimension, dimension)
+        frame = closing.restated_outcomes(month) if outcomes else closing.restated(month, (column,))
     print_frame(frame, form, title=f"{month}: as closed and restated")
     return OK
 
