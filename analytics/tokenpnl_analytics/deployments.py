@@ -7,8 +7,10 @@ from tokenpnl_analytics.capacity import CAPACITY_KINDS, capacity_shares
 from tokenpnl_analytics.frames import MONEY, known_sum
 from tokenpnl_analytics.matching import SELF_HOSTED_DEPLOYMENTS
 from tokenpnl_analytics.units import usd_per_success
+from tokenpnl_ingest.dialects.servers import EDGE
 
 UNKNOWN = "(unknown)"
+DEVICE = "device"
 ORDER = ("managed_api", "cloud", "self_host", "optimized", "edge", UNKNOWN)
 _KEY = ["workflow", "deployment"]
 _MILLION = 1_000_000
@@ -26,7 +28,7 @@ def compare(lines: pl.DataFrame, attempts: pl.DataFrame, runs: pl.DataFrame) -> 
 
     Returns:
         `workflow, deployment` ((unknown): nothing tells), `calls`, `attempts`, `tokens`, `cost_basis` (tokens,
-        gpu_time, commitment, device: no price stated, no_pool: nobody says what the servers cost), `cost_usd` (direct),
+        gpu_time, commitment, several with commas; device: no price stated; no_pool: nobody says what the servers cost), `cost_usd` (direct),
         `idle_usd` (share of what its pools left idle in the month), `total_usd`, `usd_per_million_tokens` (of the
         total), `usd_per_workflow_success` (total over the successes of the whole workflow: contributions that add up),
         `latency_p50_ms, latency_p95_ms` (of attempts that ended, n = `timed`), `priced_share` of the token lines.
@@ -39,7 +41,7 @@ def compare(lines: pl.DataFrame, attempts: pl.DataFrame, runs: pl.DataFrame) -> 
     successes = runs.group_by("workflow").agg(won.alias("successes"))
     joined = used.join(paid, on=_KEY, how="left", nulls_equal=True).join(idle, on=_KEY, how="left", nulls_equal=True)
     joined = joined.join(successes, on="workflow", how="left", nulls_equal=True).with_columns(_basis())
-    on_device = (pl.col("cost_basis") == "device") & pl.col("cost_usd").is_null()
+    on_device = (pl.col("cost_basis") == DEVICE) & pl.col("cost_usd").is_null()
     zero = pl.lit(0, MONEY)
     whole = pl.col("cost_usd") + pl.col("idle_usd")
     return (
@@ -107,18 +109,16 @@ def _paid(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _basis() -> pl.Expr:
-    own = pl.col("deployment").is_in(SELF_HOSTED_DEPLOYMENTS)
+    told = {"tokens": "by_tokens", "gpu_time": "on_gpu", "commitment": "on_commitment"}
+    bases = [pl.when(pl.col(column)).then(pl.lit(name)) for name, column in told.items()]
+    known = pl.concat_str(bases, separator=",", ignore_nulls=True)
     return (
-        pl.when(pl.col("on_gpu").fill_null(value=False))
-        .then(pl.lit("gpu_time"))
-        .when(pl.col("on_commitment").fill_null(value=False))
-        .then(pl.lit("commitment"))
-        .when(pl.col("deployment") == "edge")
-        .then(pl.lit("device"))
-        .when(own)
+        pl.when(known != "")
+        .then(known)
+        .when(pl.col("deployment") == EDGE)
+        .then(pl.lit(DEVICE))
+        .when(pl.col("deployment").is_in(SELF_HOSTED_DEPLOYMENTS))
         .then(pl.lit("no_pool"))
-        .when(pl.col("by_tokens").fill_null(value=False))
-        .then(pl.lit("tokens"))
         .otherwise(pl.lit("unknown"))
         .alias("cost_basis")
     )

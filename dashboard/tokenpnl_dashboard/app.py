@@ -21,6 +21,7 @@ page = st.navigation(
             st.Page("views/allocation.py", title="Allocation", url_path="allocation"),
         ],
         "Investigate": [
+            st.Page("views/capacity.py", title="Capacity", url_path="capacity"),
             st.Page("views/waste.py", title="Waste", url_path="waste"),
             st.Page("views/runs.py", title="Runs", url_path="runs"),
             st.Page("views/run.py", title="Run", url_path="run", visibility="hidden"),

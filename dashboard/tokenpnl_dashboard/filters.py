@@ -44,6 +44,7 @@ OF_PAGE = {
     "units": (),
     "pnl": ("model",),
     "allocation": (),
+    "capacity": (),
     "budgets": (),
     "waste": ("model",),
     "runs": ("outcome", "category", "model"),

@@ -1,0 +1,105 @@
+"""`tokenpnl capacity`: what GPUs and commitments cost, how much of them is idle, and where models ran."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tokenpnl_dashboard.cli import OK
+from tokenpnl_dashboard.commands.options import HOME, formats
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_BRIEF = {
+    "pools": (
+        *("pool", "paid_usd", "idle_usd", "allocated_share", "gpu_use", "cache_use", "tokens"),
+        *("usd_per_million_tokens", "floor_usd_per_million_tokens", "reading"),
+    ),
+    "deployments": (
+        *("workflow", "deployment", "calls", "tokens", "cost_basis", "cost_usd", "idle_usd"),
+        *("usd_per_million_tokens", "latency_p50_ms", "latency_p95_ms"),
+    ),
+}
+
+
+@click.group("capacity")
+def command() -> None:
+    """Show what our own GPUs and commitments cost, and how much of them is idle.
+
+    Pools are stated in gpus.yaml, reserved throughput in commitments.yaml. Only hours that are over are paid.
+    """
+
+
+def _of_period(verb: Callable[..., Any]) -> Callable[..., Any]:
+    verb = click.option("--zone", default="UTC", show_default=True, help="Time zone of days and months.")(HOME(verb))
+    return click.option("--period", default="all", show_default=True, help="Such as 2026-10, last-30d, mtd.")(verb)
+
+
+@command.command("pools")
+@_of_period
+@formats
+def pools(home: Path | None, period: str, zone: str, form: str) -> int:
+    """Print each pool and commitment: paid, allocated, idle, and how busy it was where that is measured.
+
+    High allocation with low use is a utilisation problem, the reverse a model problem. The floor is what a million
+    tokens would have cost had nothing been idle.
+    """
+    from tokenpnl_analytics.rules.commitments import COMMITMENTS
+    from tokenpnl_analytics.rules.gpus import GPUS
+    from tokenpnl_dashboard import capacities
+    from tokenpnl_dashboard.commands.export import opened
+    from tokenpnl_dashboard.filters import bounds
+
+    with opened(home, period, zone) as source:
+        gpus, commitments = source.rules.read(GPUS), source.rules.read(COMMITMENTS)
+        if not (gpus.pools or commitments.commitments):
+            click.echo(f"no pools yet: write gpus.yaml or commitments.yaml in {source.rules.folder}", err=True)
+        found = capacities.pools(source.book, gpus, commitments, bounds(source.period))
+    _print("pools", found, form, source.period.label, names=1)
+    return OK
+
+
+@command.command("deployments")
+@_of_period
+@formats
+def deployments(home: Path | None, period: str, zone: str, form: str) -> int:
+    """Print, per workflow, each deployment option that served it: calls, cost with its idle share, speed.
+
+    What was observed, not an experiment: the options may have had other requests to serve.
+    """
+    from tokenpnl_dashboard import capacities
+    from tokenpnl_dashboard.commands.export import opened
+    from tokenpnl_dashboard.filters import bounds
+
+    with opened(home, period, zone) as source:
+        found = capacities.options(source.book, bounds(source.period))
+    _print("deployments", found, form, source.period.label, names=2)
+    return OK
+
+
+def _print(what: str, found: "pl.DataFrame", form: str, label: str, *, names: int) -> None:
+    from tokenpnl_dashboard.output import print_frame
+
+    shown = _for_eyes(found.select(_BRIEF[what])) if form in ("table", "md") else found
+    print_frame(shown, form, title=f"capacity {what}, {label}", names=names)
+
+
+def _for_eyes(found: "pl.DataFrame") -> "pl.DataFrame":
+    import polars as pl
+
+    from tokenpnl_dashboard import words
+
+    texts: dict[str, Callable[[Any], str]] = {
+        "_usd": words.usd,
+        "usd_per_million_tokens": words.usd,
+        "_share": words.percent,
+        "_use": words.percent,
+        "_ms": words.duration,
+        "tokens": words.tokens,
+    }
+    ends = {name: next((end for end in texts if name.endswith(end)), None) for name in found.columns}
+    return found.with_columns(
+        pl.Series(name, [texts[end](value) for value in found[name]]) for name, end in ends.items() if end is not None
+    )
