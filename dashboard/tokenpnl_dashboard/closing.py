@@ -104,6 +104,30 @@ class Closing:
         """Return everything that the month will be closed with: its line items and what it carries for others."""
         return pl.concat([with_origin(self.now(span)), self.adjustments_into(span)]).sort("started_at", "line_id")
 
+    def posted(self, since: datetime | None, until: datetime | None) -> pl.DataFrame:
+        """Return the line items of [since, until) as the ledger has them, with `origin_period`.
+
+        Closed months are as closed, everything else as it reads now, and the first open month carries the adjustments.
+        """
+        closed = [step for step in self.control.closes() if step.state is CloseState.CLOSED]
+        frozen = [self.snapshot(step.month).line_items() for step in closed]
+        started = pl.col("started_at")
+        in_closed = pl.any_horizontal(
+            pl.lit(value=False), *((started >= step.since) & (started < step.until) for step in closed)
+        )
+        now = with_origin(line_items(self.book, since=since, until=until)).filter(~in_closed)
+        carrier = open_month(self.control, self.configuration.read(CLOSE).zone, now=datetime.now(UTC))
+        every = pl.concat([now, *frozen, self.adjustments_into(carrier)])
+        begun = pl.lit(value=True) if since is None else started >= since
+        ended = pl.lit(value=True) if until is None else started < until
+        return every.filter(begun & ended).sort("started_at", "line_id")
+
+    def rules_of(self, since: datetime | None, until: datetime | None) -> Configuration:
+        """Return the rule files for a period: those frozen with it where it is a closed month, else today's."""
+        closed = [step for step in self.control.closes() if step.state is CloseState.CLOSED]
+        month = next((step.month for step in closed if (step.since, step.until) == (since, until)), None)
+        return self.configuration if month is None else self.snapshot(month).rules
+
     def conditions(self, month: str, *, now: datetime) -> list[Condition]:
         """Return the conditions of the month's close, fulfilled or not."""
         span, rules = self.span(month), self.configuration

@@ -101,6 +101,24 @@ def test_nothing_that_comes_later_moves_a_closed_month(home: Home) -> None:
         assert posted["cost_usd"].sum() == CALL
 
 
+def test_the_ledger_has_closed_months_as_closed_and_what_changed_in_the_open_one(home: Home) -> None:
+    with closing_of(home) as closing:
+        close(closing)
+    load(home, *run(2, OCTOBER_5, 2, 3))
+    (home.config / "accounts.yaml").write_text("{accounts: [{account: '1'}], payables: [{account: '2'}]}")
+
+    def posted(period: str) -> list[tuple[str, str, str]]:
+        asked = ["export", "gl", "--period", period, "--home", str(home.path), "-o", "-"]
+        told = CliRunner().invoke(program, asked, standalone_mode=False)
+        assert told.exit_code == 0, told.output
+        journal = pl.read_csv(told.stdout.encode(), infer_schema=False).filter(entry="expense")
+        return journal.select("account", "origin_period", pl.col("debit_usd").str.strip_chars_end("0")).rows()
+
+    # October by its own map, whatever accounts.yaml says today; November with the late call of October.
+    assert posted("2026-10") == [("5100", None, "0.063")]
+    assert posted("2026-11") == [("1", "2026-10", "0.021"), ("1", None, "0.021")]
+
+
 def test_an_adjustment_is_closed_with_the_month_that_carries_it_and_not_carried_again(home: Home) -> None:
     with closing_of(home) as closing:
         close(closing)

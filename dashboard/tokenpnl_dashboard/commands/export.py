@@ -107,17 +107,23 @@ def focus(version: str, grain: str, form: str, *, check: bool, output: Path | No
 def ledger(output: Path | None, *, template: bool, **asked: Any) -> int:
     """Write the journal for the general ledger by accounts.yaml: balanced debits and credits, as CSV.
 
-    Exit code 1 when a cost has no account.
+    Closed months are posted as closed, by the map of then; the open month also carries what changed in them since, with
+    its origin period. Exit code 1 when a cost has no account.
     """
     from tokenpnl_analytics.gl import journal, unmapped
     from tokenpnl_analytics.rules.accounts import ACCOUNTS, TEMPLATE
+    from tokenpnl_dashboard.closing import Closing
     from tokenpnl_dashboard.output import csv_text
+    from tokenpnl_ingest.control import ControlStore
+    from tokenpnl_ingest.home import Home
 
     if template:
         _write(TEMPLATE.encode(), output, "an account map")
         return OK
-    with opened(**asked) as source:
-        lines, accounts = source.lines(), source.rules.read(ACCOUNTS)
+    place = Home.at(asked["home"])
+    with opened(**asked) as source, ControlStore.of(place) as control:
+        closing, period = Closing(place, source.book, control), (source.period.since, source.period.until)
+        lines, accounts = closing.posted(*period), closing.rules_of(*period).read(ACCOUNTS)
     lacking = unmapped(lines, accounts)
     if lacking.height:
         click.echo(csv_text(lacking), err=True, nl=False)
