@@ -29,12 +29,12 @@ SEED = 20261124
 
 _MADE_DIMENSIONS = ("period", "whole")
 _RUN = ["tenant", "run_id"]
-_PARTS = ("unit_cost_usd", "direct_usd", "inline_evaluation_usd", "capacity_share_usd")
+_PARTS = ("unit_cost_usd", "direct_usd", "inline_evaluation_usd", "capacity_share_usd", "offline_evaluation_usd")
 _ZERO = pl.lit(0, MONEY)
 _SUCCEEDED = pl.col("outcome").eq_missing(OutcomeStatus.SUCCESS.value)
 _WON = pl.col("weight").filter("succeeded").sum()
 _TOO_FEW = pl.col("settled_successes").is_between(1, FEW_SUCCESSES - 1)
-_CLUSTER_LEVELS = {"customer": "customer_id", "conversation": "session_id"}
+_CLUSTER_LEVELS = {"customer": "customer_id", "conversation": "session_id", "task": "business_id"}
 
 
 def usd_per_success(cost_usd: pl.Expr, successes: pl.Expr) -> pl.Expr:
@@ -80,6 +80,7 @@ def cohort(
         .with_columns(
             (pl.col("paid_usd") - inline - offline).alias("direct_usd"),
             inline.alias("inline_evaluation_usd"),
+            offline.alias("offline_evaluation_usd"),
             (pl.col("paid_usd") - offline + pl.col("capacity_share_usd")).alias("unit_cost_usd"),
             _weight().alias("weight"),
             _SUCCEEDED.alias("succeeded"),
@@ -102,8 +103,9 @@ def unit_costs(
 
     Returns:
         The dimensions, then `settled_usd` (headline; NULL: nothing settled or no success), its components
-        `direct_usd + inline_evaluation_usd + capacity_share_usd`; `at_least_usd` (set where the figure may be read as a
-        floor only: below ten settled successes the lower limit, below 98% priced the figure itself); `low`, `high`
+        `direct_usd + inline_evaluation_usd + capacity_share_usd`; `offline_evaluation_usd` (per success too, beside it,
+        never in it); `at_least_usd` (set where the figure may be read as a floor only: below ten settled successes the
+        lower limit, below 98% priced the figure itself); `low`, `high`
         (95%, float64, of the settled figure; `high` NULL: no upper bound), `fieller_low`, `fieller_high`, `method`,
         `clusters`, `n_clusters`, `design_effect`; `to_date_usd` with the assumption-free `to_date_low_usd`;
         `expected_usd` (estimated; NULL below half known); `n_runs`, `n_settled`, `successes`, `settled_successes`,
@@ -221,9 +223,9 @@ def _sums(runs: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
 
 def _ratios(sums: pl.DataFrame) -> pl.DataFrame:
     known = ~pl.col("weightless")
-    settled, inline, capacity = (
+    settled, inline, capacity, offline = (
         pl.when(known).then(usd_per_success(pl.col(part), pl.col("settled_won")))
-        for part in ("unit_cost_usd", "inline_evaluation_usd", "capacity_share_usd")
+        for part in ("unit_cost_usd", "inline_evaluation_usd", "capacity_share_usd", "offline_evaluation_usd")
     )
     to_date = pl.when(known).then(usd_per_success(pl.col("cost_usd"), pl.col("won")))
     least = pl.when(known).then(usd_per_success(pl.col("cost_usd"), pl.col("won_at_most")))
@@ -235,6 +237,7 @@ def _ratios(sums: pl.DataFrame) -> pl.DataFrame:
         (settled - inline - capacity).alias("direct_usd"),
         inline.alias("inline_evaluation_usd"),
         capacity.alias("capacity_share_usd"),
+        offline.alias("offline_evaluation_usd"),
         to_date.alias("to_date_usd"),
         least.alias("to_date_low_usd"),
         # Estimate: the known share is float64; the quotient is shown with 12 places like every other.

@@ -24,7 +24,7 @@ _TOLD_APART = ("usage_kind", "cost_category", "served_reason")
 _OF_A_SLICE = ("tenant", "run_id", "workflow", "cost_usd", "cost_category", "evaluation")
 _UNIT_COLUMNS = (
     *("settled_usd", "at_least_usd", "low", "high", "method", "to_date_usd", "to_date_low_usd", "expected_usd"),
-    *("direct_usd", "inline_evaluation_usd", "capacity_share_usd"),
+    *("direct_usd", "inline_evaluation_usd", "capacity_share_usd", "offline_evaluation_usd"),
     *("n_runs", "n_settled", "successes", "unresolved_share", "window_days"),
     *("fieller_low", "fieller_high", "clusters", "n_clusters", "design_effect", "tail_share", "winsorised_usd"),
     *("priced_share", "outcome_coverage", "estimated", "caveats"),

@@ -56,6 +56,7 @@ def components(units: pl.DataFrame, by: str, title: str) -> pl.DataFrame:
             "Inline evaluation": [words.usd(row["inline_evaluation_usd"]) for row in rows],
             "Capacity share": [words.usd(row["capacity_share_usd"]) for row in rows],
             "Settled": [words.usd(row["settled_usd"]) for row in rows],
+            "Beside: offline evaluation": [words.usd(row["offline_evaluation_usd"]) for row in rows],
             "Dearest 1% of runs": [f"{words.percent(row['tail_share'])} of cost" for row in rows],
             "Without that tail": [words.usd(row["winsorised_usd"]) for row in rows],
             "Interval by": [row["method"] or words.UNKNOWN for row in rows],

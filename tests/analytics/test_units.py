@@ -90,6 +90,7 @@ def test_inline_evaluation_is_a_component_and_offline_evaluation_stays_outside(r
     parts = [found[p] for p in ("direct_usd", "inline_evaluation_usd", "capacity_share_usd")]
     assert parts == [Decimal("0.1"), Decimal("0.15"), Decimal(0)]
     assert sum(parts) == found["settled_usd"]
+    assert found["offline_evaluation_usd"] == Decimal("0.25")
 
 
 def test_only_production_and_unstated_environments_count_by_default(rows):
@@ -117,6 +118,7 @@ def test_successes_that_only_the_program_claims_are_self_declared(rows):
     [
         ({"customer_id": ["a", "b", None], "session_id": ["x", "y", "z"]}, "customer"),
         ({"customer_id": ["a", "a", "a"], "session_id": ["x", "y", "z"]}, "conversation"),
+        ({"business_id": ["t1", "t2", "t2"]}, "task"),
         ({}, "run"),
     ],
 )
