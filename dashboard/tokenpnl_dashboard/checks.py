@@ -10,6 +10,7 @@ import polars as pl
 
 from tokenpnl.errors import ConfigurationError
 from tokenpnl.instrumentors import candidates, native_clients
+from tokenpnl.model import CostCategory
 from tokenpnl.tables import UNBOOKED
 from tokenpnl_analytics.rules.registry import RULE_FILES
 from tokenpnl_analytics.units import PRICED_SHARE_FLOOR
@@ -146,7 +147,9 @@ def _usage_findings(book: Book) -> Iterator[Finding]:
     found = f"{missing:,} of {attempts:,} attempts ({share:.1%})" + (f"; {readers}" if readers else "")
     do = 'for OpenAI streams: stream_options={"include_usage": True}' if missing else ""
     yield Finding("usage missing", GOOD if share <= _MISSING_FLOOR else NOTE, found, do)
-    orphaned = _count(book, "line_items", run_id=[None])
+    # Capacity that stood idle belongs to no run, and nobody can wrap it in one.
+    idle = _count(book, "line_items", run_id=[None], cost_category=[CostCategory.IDLE_CAPACITY.value])
+    orphaned = _count(book, "line_items", run_id=[None]) - idle
     if orphaned:
         do = "wrap the work in tokenpnl.workflow(...), or keep the trace's root span"
         yield Finding("unattributed", NOTE, f"{orphaned:,} usage lines belong to no run", do)
