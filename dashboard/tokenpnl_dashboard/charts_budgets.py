@@ -39,10 +39,10 @@ def burn_up(burn: Burn, ink: Ink) -> Chart:
     spent = burn.spent_by_day
     before = float(burn.spent_usd)
     figure.add_scatter(
-        x=[burn.span.first_day, *spent["day"]],
-        y=[0.0, *spent["spent_usd"].cast(pl.Float64)],
+        x=spent["day"].to_list(),
+        y=spent["spent_usd"].cast(pl.Float64).to_list(),
         mode="lines",
-        line={"color": SPENT, "width": 3, "shape": "linear"},
+        line={"color": SPENT, "width": 3},
         hovertemplate="%{x|%-d %b}: $%{y:,.2f} spent<extra></extra>",
     )
     if burn.ahead is not None and burn.ahead.days.height:
@@ -58,7 +58,11 @@ def burn_up(burn: Burn, ink: Ink) -> Chart:
         font={"color": ink.text},
     )
     figure.update_xaxes(
-        range=[burn.span.first_day, burn.span.last_day], tickformat="%-d %b", nticks=7, showgrid=False, zeroline=False
+        range=[burn.span.first_day, burn.span.last_day],
+        tickformat="%-d %b",
+        nticks=6,
+        showgrid=False,
+        ticklabelstandoff=8,
     )
     top = max(amount, before, burn.end[2] if burn.end else 0.0)
     figure.update_yaxes(
@@ -106,7 +110,7 @@ def bridge(total: dict[str, Any], ink: Ink) -> Chart:
     for title, label, (left, right) in zip(titles, labels, ends, strict=True):
         _label(figure, title, label, (left, right), high - width * 0.3, ink)
     figure.add_vline(x=0, line={"color": ink.line, "width": 1})
-    figure.update_xaxes(range=[low - width * 0.03, high + width * 0.25], visible=False)
+    figure.update_xaxes(range=[low - width * 0.03, high + width * 0.4], visible=False)
     figure.update_yaxes(autorange="reversed", tickfont={"color": ink.text}, automargin=True, ticklabelstandoff=6)
     said = "; ".join(f"{title} {label}" for title, label in zip(titles, labels, strict=True))
     table = pl.DataFrame({"Reason": titles, "USD": labels, "Meaning": meanings})

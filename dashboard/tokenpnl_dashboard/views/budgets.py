@@ -79,14 +79,14 @@ def _tiles(standing: list[Burn], incidents: pl.DataFrame, tested: pl.DataFrame) 
     worst = standing[0]
     with st.grid(columns=4, min_column_width=170):
         cards.tile(
-            f"Spent, {words.markdown(worst.budget.name)}",
+            "Spent",
             words.percent(worst.spent_share),
-            caption=f"{words.usd(worst.spent_usd)} of {words.usd(worst.budget.amount_usd)}; "
+            caption=f"{worst.budget.name}: {words.usd(worst.spent_usd)} of {words.usd(worst.budget.amount_usd)}; "
             f"{words.percent(worst.elapsed_share)} of {worst.span.label} is gone",
             leads_to=("Statement", "views/pnl.py", {}),
         )
         cards.tile(
-            f"Forecast end, {words.markdown(worst.budget.name)}",
+            "Forecast end",
             words.usd(worst.end[0]) if worst.end else words.UNKNOWN,
             caption=_end(worst),
             leads_to=("Statement", "views/pnl.py", {}),
@@ -115,7 +115,9 @@ def _end(burn: Burn) -> str:
     if burn.end is None:
         return burn.ahead.refused_because if burn.ahead else ""
     _, low, high = burn.end
-    return f"P10-P90 {words.between(low, high)}; {words.usd(burn.run_rate_usd_per_day)} a day so far"
+    return (
+        f"{burn.budget.name}: P10-P90 {words.between(low, high)}; {words.usd(burn.run_rate_usd_per_day)} a day so far"
+    )
 
 
 def _burn_up(standing: list[Burn]) -> None:
