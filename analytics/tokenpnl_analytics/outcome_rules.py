@@ -5,7 +5,7 @@ A rule speaks only where nobody else did: a stated outcome always beats it.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import polars as pl
 
@@ -150,7 +150,7 @@ def _definitions_of(runs: pl.DataFrame, rules: OutcomesFile) -> list[tuple[Defin
     for workflow in runs["workflow"].drop_nulls().unique().sort():
         versions = rules.versions_of(workflow)
         of = runs.filter(pl.col("workflow") == workflow).select(*_RUN, "started_at")
-        for version, following in zip(versions, [*versions[1:], None], strict=True):
+        for version, following in zip_longest(versions, versions[1:]):
             started = pl.lit(value=True)
             if version.starts_at is not None:
                 started &= pl.col("started_at") >= pl.lit(version.starts_at)

@@ -58,6 +58,11 @@ def test_the_status_of_the_run_span_decides_when_the_run_ended() -> None:
     assert found["effective_at"] == resolve(frame(run(), chat("a", "run"))).runs["ended_at"].item()
 
 
+def test_a_workflow_without_a_definition_derives_nothing() -> None:
+    others = FILE.parse(f"{HEAD.replace('support_reply', 'another')}[{FAILED}]}}")
+    assert ruled([run(status_code="error"), chat("a", "run")], others).is_empty()
+
+
 def test_a_score_decides_at_the_time_of_the_evaluation() -> None:
     late = datetime(2026, 11, 9, tzinfo=UTC)
     found = ruled([run()], rules_of(JUDGED), scores({"score": 0.8, "evaluated_at": late})).row(0, named=True)
