@@ -13,11 +13,9 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from tokenpnl.model import CostSource
-from tokenpnl.tables import ATTEMPTS, CAPACITY_BOOKED, CAPACITY_ITEMS, LINE_ITEMS, RUNS
+from tokenpnl.tables import ATTEMPTS, CAPACITY_BOOKED, CAPACITY_ITEMS, LINE_ITEMS
 from tokenpnl_analytics.capacity import CAPACITY_KINDS, capacity_lines
-from tokenpnl_analytics.classify import classify
 from tokenpnl_analytics.frames import conform, empty
-from tokenpnl_analytics.gpu_time import self_hosted
 from tokenpnl_analytics.rules.commitments import CommitmentsFile
 from tokenpnl_analytics.rules.gpus import GpusFile
 from tokenpnl_analytics.supply import nanoseconds
@@ -120,23 +118,11 @@ def _items(store: Store, rules: CapacityRules, span: Span) -> pl.DataFrame:
     since, until = span
     window = {"since": since - _LONGEST, "until": until}
     attempts = conform(pl.DataFrame(store.query("table", name=ATTEMPTS.name, **window)), ATTEMPTS)
-    covered = {"cost_source": [CostSource.COMMITMENT.value, CostSource.GPU.value]}
+    covered = {"cost_source": [CostSource.COMMITMENT.value]}
     found = conform(pl.DataFrame(store.query("table", name=LINE_ITEMS.name, where=covered, **window)), LINE_ITEMS)
     lines = found.filter(~pl.col("usage_kind").is_in(CAPACITY_KINDS))
-    made = capacity_lines(
-        _with_reasons(store, attempts, lines), rules.gpus, rules.commitments, since=since, until=until, lines=lines
-    )
+    made = capacity_lines(attempts, rules.gpus, rules.commitments, since=since, until=until, lines=lines)
     return conform(made, CAPACITY_ITEMS)
-
-
-def _with_reasons(store: Store, attempts: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-    """Return the attempts, those without a line (a server that counts no tokens) with the reason for their cost."""
-    key = ["tenant", "attempt_id"]
-    silent = attempts.filter(self_hosted()).join(lines, on=key, how="anti")
-    runs = {"run_id": silent["run_id"].drop_nulls().unique().to_list()}
-    found = conform(pl.DataFrame(store.query("table", name=RUNS.name, where=runs)), RUNS)
-    reasons = classify(silent, found).select(*key, "cost_category", "category_rule", "cause")
-    return attempts.join(reasons, on=key, how="left", maintain_order="left")
 
 
 def _hour_of(moment: datetime) -> datetime:
