@@ -52,6 +52,21 @@ def controls(
     )
 
 
+def untraced_share(invoices: pl.DataFrame) -> float | None:
+    """Return the share of the invoiced amount that no trace explains; NULL where nothing was reconciled.
+
+    Args:
+        invoices: `billed_usd`, `traced_usd`, one row per reconciled provider, account and month; a row that lacks one
+            of them is left out. Traces beyond the invoice of a row do not make up for another's lack.
+    """
+    known = invoices.filter(pl.col("billed_usd").is_not_null() & pl.col("traced_usd").is_not_null())
+    billed = known["billed_usd"].sum()
+    if not billed or billed <= 0:
+        return None
+    lack = known.select((pl.col("billed_usd") - pl.col("traced_usd")).clip(0).sum()).item()
+    return float(lack) / float(billed)
+
+
 def outcomes_without_run(outcomes: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
     """Return the outcomes that speak of no run we know: of sampled traces most do. They stay outside of unit costs.
 

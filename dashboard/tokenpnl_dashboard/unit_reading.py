@@ -1,18 +1,25 @@
 """The questions of the page of unit economics beside those of `reading`."""
 
+from datetime import UTC
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
+import streamlit as st
 
+from tokenpnl.errors import ConfigurationError, StoreError
 from tokenpnl.tables import OUTCOMES as STATED
-from tokenpnl_analytics.controls import outcomes_without_run
+from tokenpnl_analytics.controls import outcomes_without_run, untraced_share
+from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.outcome_rules import definition_changes, definitions
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.rules.outcomes import OUTCOMES, OutcomesFile, fits
 from tokenpnl_analytics.units import contributions
 from tokenpnl_dashboard.filters import Choice, bounds
 from tokenpnl_dashboard.reading import the_cohort
-from tokenpnl_dashboard.state import ask, edition, rules
+from tokenpnl_dashboard.state import ask, edition, home, rules
+from tokenpnl_ingest.control import ControlStore
+from tokenpnl_ingest.home import Home
 
 _OF_A_LINE = ("tenant", "run_id", "workflow", "cost_category", "evaluation")
 
@@ -55,3 +62,32 @@ def lost_outcomes(period: Period) -> dict[str, int]:
         return {}
     runs = ask("table", name="runs", columns=["tenant", "run_id", "trace_id", "business_id"])
     return dict(outcomes_without_run(stated, runs).iter_rows())
+
+
+def untraced(runs: pl.DataFrame) -> float | None:
+    """Return the untraced share of the invoices of the months in which the runs started; NULL: none is reconciled.
+
+    Args:
+        runs: the cohort.
+    """
+    place = home()
+    if place is None:
+        return None
+    months = runs["started_at"].dt.convert_time_zone(str(UTC)).dt.strftime("%Y-%m").unique().sort().to_list()
+    try:
+        told = _reconciled(str(place.path), tuple(months), place)
+    except (ConfigurationError, StoreError):
+        # A control store that does not answer leaves this control unknown; the health of it is shown elsewhere.
+        return None
+    return untraced_share(pl.DataFrame(told, schema=dict.fromkeys(("billed_usd", "traced_usd"), MONEY), orient="row"))
+
+
+@st.cache_data(ttl=60, show_spinner=False)
+def _reconciled(
+    path: str,  # noqa: ARG001 key
+    months: tuple[str, ...],
+    _home: Home,
+) -> list[tuple[Decimal | None, Decimal | None]]:
+    with ControlStore.of(_home) as control:
+        found = [one.result for month in months for one in control.reconciliations(month)]
+    return [(one.billed_usd, one.traced_usd) for one in found]

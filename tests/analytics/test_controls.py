@@ -1,10 +1,12 @@
 """Beside every unit cost: who declared the successes, and how many runs were made of one case."""
 
+from decimal import Decimal
 from typing import Any
 
+import polars as pl
 import pytest
 
-from tokenpnl_analytics.controls import controls, outcomes_without_run
+from tokenpnl_analytics.controls import controls, outcomes_without_run, untraced_share
 from tokenpnl_analytics.units import cohort
 
 
@@ -42,6 +44,24 @@ def test_without_business_ids_splitting_is_unknown(rows: Any) -> None:
 @pytest.mark.parametrize("share", [None, 0.12])
 def test_the_untraced_share_of_the_invoice_is_told_or_unknown(rows: Any, share: float | None) -> None:
     assert told(rows, {}, untraced_share=share)["untraced_share"] == share
+
+
+@pytest.mark.parametrize(
+    ("invoices", "share"),
+    [
+        ([("100", "88"), ("100", "120")], 0.06),  # 12 of 200: what is traced beyond one invoice helps no other
+        ([("100", None), ("50", "50")], 0.0),
+        ([(None, "5")], None),
+        ([], None),
+    ],
+)
+def test_the_untraced_share_is_what_no_trace_explains(
+    invoices: list[tuple[str | None, str | None]], share: float | None
+) -> None:
+    money = pl.Decimal(38, 12)
+    rows = [tuple(None if usd is None else Decimal(usd) for usd in row) for row in invoices]
+    frame = pl.DataFrame(rows, schema={"billed_usd": money, "traced_usd": money}, orient="row")
+    assert untraced_share(frame) == share
 
 
 def test_outcomes_of_runs_without_a_trace_are_counted_apart(rows: Any) -> None:

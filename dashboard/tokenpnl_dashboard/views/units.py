@@ -12,7 +12,7 @@ from tokenpnl_dashboard.filters import COLUMN, Choice, chosen
 from tokenpnl_dashboard.output import csv_text
 from tokenpnl_dashboard.reading import price_versions, the_cohort, unit_cost_by
 from tokenpnl_dashboard.state import edition, ink
-from tokenpnl_dashboard.unit_reading import audits, contribution_by, definitions_by_workflow, lost_outcomes
+from tokenpnl_dashboard.unit_reading import audits, contribution_by, definitions_by_workflow, lost_outcomes, untraced
 
 RUNS = "views/runs.py"
 DIMENSIONS = ("workflow", "customer", "feature", "release")
@@ -60,7 +60,7 @@ def _draw(choice: Choice, by: str) -> None:
         )
     _contribution(choice)
     unit_risk.expander(unit_cost_by(choice, choice.period, "workflow"), audits(workflows))
-    st.caption(words.markdown(_disclosure(everything, lost_outcomes(choice.period))))
+    st.caption(words.markdown(_disclosure(everything, runs, lost_outcomes(choice.period))))
 
 
 def _chip(everything: Row) -> None:
@@ -134,11 +134,13 @@ def _ranking(choice: Choice, units: pl.DataFrame, by: str, column: str) -> None:
 
 
 def _figures(units: pl.DataFrame, runs: pl.DataFrame, by: str, column: str, defined: dict[str | None, Row]) -> None:
-    title = by.capitalize()
+    title, share = by.capitalize(), untraced(runs)
     tables = {
         "Three figures": unit_tables.three_figures(units, column, title),
         "Components and interval": unit_tables.components(units, column, title),
-        "Controls": unit_tables.controls(controls(runs, [column]), column, title, defined if by == "workflow" else {}),
+        "Controls": unit_tables.controls(
+            controls(runs, [column], untraced_share=share), column, title, defined if by == "workflow" else {}
+        ),
     }
     with st.container(border=True, key="card_figures"):
         cards.heading("The figures and what they rest on")
@@ -176,7 +178,7 @@ def _contribution(choice: Choice) -> None:
         st.caption("Cost of the part over the successes of its whole workflow: the parts add up to the figure to date.")
 
 
-def _disclosure(everything: Row, lost: dict[str, int]) -> str:
+def _disclosure(everything: Row, runs: pl.DataFrame, lost: dict[str, int]) -> str:
     versions = price_versions()
     prices = f"Prices: {words.listed(versions)}. " if versions else "No prices. "
     apart = sum(lost.values())
@@ -190,8 +192,13 @@ def _disclosure(everything: Row, lost: dict[str, int]) -> str:
         f"{words.percent(everything['outcome_coverage'])} of settled runs with an outcome. "
         f"Interval of the whole: {everything['method'] or 'none'}, clusters: {everything['clusters'] or 'run'}, "
         f"design effect {everything['design_effect'] or 1:.2f}. "
-        "Not checked: the invoice, and whether a reported success was one."
+        f"Not checked: {_unchecked(runs)}."
     )
+
+
+def _unchecked(runs: pl.DataFrame) -> str:
+    invoice = "" if untraced(runs) is not None else "the invoice, as none is reconciled; "
+    return f"{invoice}whether a reported success was one, beyond the audits stated in outcomes.yaml"
 
 
 picked_filters = chosen()
