@@ -25,14 +25,14 @@ def cash_view(
 
     Returns:
         One row: `cost_usd`, `n_success`, `n_failure`, `n_abandoned`, `value_usd` (stated or configured, of those
-        outcomes), `note`.
+        outcomes; NULL: none is known), `note`.
     """
     spent = line_items.filter(_within("started_at", since, until)).select(known_sum(pl.col("cost_usd")))
     told = runs.filter(_within("outcome_at", since, until) & pl.col("outcome").is_not_null())
     counts = [
         (pl.col("outcome") == status.value).sum().cast(pl.Int64).alias(f"n_{status.value}") for status in OutcomeStatus
     ]
-    value = pl.col("value_usd").sum().cast(MONEY)
+    value = pl.when(pl.col("value_usd").count() > 0).then(pl.col("value_usd").sum().cast(MONEY)).alias("value_usd")
     return pl.concat([spent, told.select(*counts, value)], how="horizontal").with_columns(pl.lit(NOTE).alias("note"))
 
 

@@ -9,14 +9,15 @@ import streamlit as st
 
 from tokenpnl.errors import ConfigurationError, StoreError
 from tokenpnl.tables import OUTCOMES as STATED
+from tokenpnl_analytics.cash import cash_view
 from tokenpnl_analytics.controls import outcomes_without_run, untraced_share
-from tokenpnl_analytics.frames import MONEY
+from tokenpnl_analytics.frames import MONEY, TIME
 from tokenpnl_analytics.outcome_rules import definition_changes, definitions
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.rules.outcomes import OUTCOMES, OutcomesFile, fits
 from tokenpnl_analytics.units import contributions
 from tokenpnl_dashboard.filters import Choice, bounds
-from tokenpnl_dashboard.reading import the_cohort
+from tokenpnl_dashboard.reading import RUN_FILTERS, the_cohort
 from tokenpnl_dashboard.state import ask, edition, home, rules
 from tokenpnl_ingest.control import ControlStore
 from tokenpnl_ingest.home import Home
@@ -62,6 +63,16 @@ def lost_outcomes(period: Period) -> dict[str, int]:
         return {}
     runs = ask("table", name="runs", columns=["tenant", "run_id", "trace_id", "business_id"])
     return dict(outcomes_without_run(stated, runs).iter_rows())
+
+
+def cash(choice: Choice) -> dict[str, Any] | None:
+    """Return cost incurred and outcomes effective in the period; None under a filter that runs do not have."""
+    if not set(choice.picked) <= set(RUN_FILTERS):
+        return None
+    hours = ask("line_item_sums", by=["hour"], where=choice.where, **bounds(choice.period))
+    lines = hours.with_columns(pl.col("hour").cast(TIME).alias("started_at"))
+    runs = ask("table", name="runs", where=choice.only(*RUN_FILTERS), columns=["outcome", "outcome_at", "value_usd"])
+    return cash_view(lines, runs, since=choice.period.since, until=choice.period.until).row(0, named=True)
 
 
 def untraced(runs: pl.DataFrame) -> float | None:

@@ -1,8 +1,10 @@
 """The page of unit economics in every state, and its figures against the command line's."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 from tests.dashboard.frames import FrameBook, book_of, empty_book
 from tests.dashboard.test_pages import APP, said
@@ -10,6 +12,7 @@ from tests.dashboard.test_pages import APP, said
 from tokenpnl_analytics.periods import Period
 from tokenpnl_dashboard import state
 from tokenpnl_dashboard.reports import Asked, units
+from tokenpnl_ingest.control import ControlStore, Reconciled
 from tokenpnl_ingest.home import Home
 
 BOOKS = {"one": book_of(1), "unpriced": book_of(40, unpriced=True), "many": book_of(300)}
@@ -90,6 +93,32 @@ def test_the_risk_is_computed_from_the_audit_of_the_definition(ruled: Home) -> N
     assert "per true success" in text
     assert "3.5% of 200 audited successes were false" in text
     assert "Break\\-even" in text or "Break-even" in text
+
+
+def test_the_untraced_share_of_a_reconciled_invoice_stands_among_the_controls(ruled: Home) -> None:
+    assert "unknown: no invoice reconciled" in controls_of(opened(BOOKS["many"], ruled, period="all"))
+    with ControlStore.of(ruled) as control:
+        told = Reconciled("2026-11", "openai", "acme", True, Decimal(100), Decimal(88), Decimal(0), {})
+        control.record_reconciliation(told, actor="controller")
+    assert "12%" in controls_of(opened(BOOKS["many"], ruled, period="all"))
+
+
+def controls_of(app: AppTest) -> set[str]:
+    st.cache_data.clear()
+    app.run()
+    assert not app.exception
+    return set(app.dataframe[2].value["Untraced share of invoice"])
+
+
+def test_the_cash_view_stands_on_the_statement_and_is_no_unit_cost() -> None:
+    state.serve(BOOKS["many"])
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params["period"] = "all"
+    app.switch_page("views/pnl.py").run()
+    assert not app.exception
+    assert [one.label for one in app.expander] == ["Cash view: not a unit cost"]
+    n = (BOOKS["many"].frames["runs"]["outcome"] == "success").sum()
+    assert f"{n} successes" in app.expander[0].markdown[0].value
 
 
 def test_a_disclosure_line_stands_under_the_figures() -> None:

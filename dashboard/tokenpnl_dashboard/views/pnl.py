@@ -10,6 +10,7 @@ from tokenpnl_dashboard.output import inert
 from tokenpnl_dashboard.reading import statement_by
 from tokenpnl_dashboard.reading_lines import packer
 from tokenpnl_dashboard.state import edition
+from tokenpnl_dashboard.unit_reading import cash
 
 COLUMNS = (
     "month", "week", "day", "workflow", "customer", "model", "provider", "step", "feature", "environment", "release",
@@ -59,6 +60,27 @@ def _draw(choice: Choice, by: str) -> None:
         "newest period may be incomplete. Cost per success is settled: only runs older than the outcome window; it "
         "exists for dimensions of a run. Select a figure for the runs behind it; the CSV has all twelve decimals."
     )
+    _cash(choice)
+
+
+def _cash(choice: Choice) -> None:
+    """Tell cost and outcomes of the same days, which belong to different runs: no quotient is drawn from them."""
+    told = cash(choice)
+    if told is None:
+        return
+    with st.expander(f"Cash view: {told['note']}"):
+        ended = [
+            words.counted(told["n_success"], "success", "successes"),
+            words.counted(told["n_failure"], "failure"),
+            f"{told['n_abandoned']:,} abandoned",
+        ]
+        cost, value = words.usd(told["cost_usd"]), words.usd(told["value_usd"])
+        st.markdown(
+            words.markdown(
+                f"{cost} was incurred in {words.days_of(choice.period)}; {words.listed(ended)} became effective, of "
+                f"stated value {value}. Cost and outcomes are of different runs: what one success costs is on Unit economics."
+            )
+        )
 
 
 def _files(choice: Choice) -> None:
