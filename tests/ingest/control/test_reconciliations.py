@@ -48,3 +48,9 @@ def test_a_signature_needs_a_reason_and_something_to_sign(control: ControlStore)
     number = control.record_reconciliation(OPENAI, actor="ann")
     with pytest.raises(RefusedInputError, match="with a reason only"):
         control.sign(number, "", actor="bob")
+
+
+def test_the_months_that_were_reconciled_are_known(control: ControlStore) -> None:
+    for month in ("2026-11", "2026-10", "2026-11"):
+        control.record_reconciliation(replace(OPENAI, month=month), actor="ann")
+    assert control.reconciled_months() == ["2026-10", "2026-11"]

@@ -89,6 +89,12 @@ def test_a_deed_that_fails_leaves_no_audit_row(three_rows: Place) -> None:
         assert len(control.audit_trail()) == 3
 
 
+def test_a_table_that_is_gone_is_explained(three_rows: Place) -> None:
+    sql(three_rows, "DROP TABLE alerts")
+    with three_rows.open() as control, pytest.raises(StoreError, match="the control store refused: .*alerts"):
+        control.alerts()
+
+
 def test_a_store_of_another_home_is_refused(three_rows: Place) -> None:
     with pytest.raises(ConfigurationError, match="made by another home"):
         three_rows.open(key=b"other")
