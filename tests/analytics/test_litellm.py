@@ -67,7 +67,6 @@ def test_imported_prices_price_what_nobody_else_does():
 
 
 def test_keys_that_are_not_understood_are_counted():
-    known = {"litellm_provider": "azure", "input_cost_per_token": 1e-6}
     found = imported(
         a={"litellm_provider": "azure", "input_cost_per_token": 1e-6, "input_cost_per_pixel": 2e-8},
         b={

@@ -1,6 +1,6 @@
 import random
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 import polars as pl
 import pytest
@@ -236,8 +236,8 @@ def _random_usages(card, n):
         n -= 1
 
 
-def test_two_thousand_random_usages_cost_what_genai_prices_says(rows, card):
-    usages = list(_random_usages(card, 2_000))
+def test_five_thousand_random_usages_cost_what_genai_prices_says(rows, card):
+    usages = list(_random_usages(card, 5_000))
     attempts = rows.attempts(
         *(
             {
@@ -272,6 +272,74 @@ def test_two_thousand_random_usages_cost_what_genai_prices_says(rows, card):
         if mine is None or abs(mine - theirs) > slack.get(f"attempt_id{number}", 0) * Decimal("5E-13"):
             differing.append((provider, model, context, at, tokens, mine, theirs))
     assert differing == []
+
+
+@pytest.mark.parametrize(("total", "usd"), [(200_000, "0.615"), (200_001, "1.2225")])
+def test_the_published_cliff_is_reproduced_to_the_cent(rows, card, total, usd):
+    # 1,000 tokens out at 15 or 22.50 USD, the whole input at 3 or 6 USD per million.
+    sonnet = {"provider": "anthropic", "model": "claude-sonnet-4-5", "output_text_tokens": 1_000}
+    attempts = rows.attempts(sonnet | {"input_total_tokens": total, "input_uncached_tokens": total})
+    rounded = total_usd(charge(attempts, rows.fees(), card)).quantize(Decimal("0.0001"), ROUND_DOWN)
+    assert rounded == Decimal(usd)
+
+
+def test_a_bedrock_region_costs_more_than_the_global_endpoint(rows, card):
+    names = ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "global.anthropic.claude-sonnet-4-5-20250929-v1:0")
+    attempts = rows.attempts(
+        *({"provider": "aws.bedrock", "model": name, "input_uncached_tokens": 1_000_000} for name in names)
+    ).with_columns(input_total_tokens=pl.lit(10, pl.Int64))
+    assert charge(attempts, rows.fees(), card)["cost_usd"].to_list() == [Decimal("3.3"), Decimal(3)]
+
+
+def test_a_date_before_the_first_price_is_flagged_where_the_oldest_is_returned_silently(rows, card):
+    early = {
+        "model": "o3-2025-04-16",
+        "started_at": datetime(2024, 6, 1, tzinfo=UTC),
+        "input_uncached_tokens": 1_000_000,
+    }
+    (line,) = charge(rows.attempts(early), rows.fees(), card).iter_rows(named=True)
+    assert "price_before_first" in line["flags"]
+
+
+def test_a_tier_without_a_price_is_flagged_where_the_standard_one_is_returned_silently(rows, card):
+    asked = {"provider": "anthropic", "model": "claude-sonnet-4-5", "service_tier": "priority", "output_text_tokens": 1}
+    theirs = calc_price(
+        Usage(output_tokens=1),
+        "claude-sonnet-4-5",
+        provider_id="anthropic",
+        genai_request_timestamp=rows.start,
+        price_context={"service_tier": "priority"},
+    ).total_price
+    (line,) = charge(rows.attempts(asked), rows.fees(), card).iter_rows(named=True)
+    assert (line["cost_usd"], line["flags"]) == (theirs, "context_unmatched")
+
+
+def test_batch_is_compared_with_the_standard_tier(rows, card):
+    batch = {"service_tier": "batch", "output_text_tokens": 1_000_000}
+    before = batch | {"started_at": datetime(2026, 10, 1, tzinfo=UTC)}
+    lines = charge(rows.attempts(batch, before, {"output_text_tokens": 1_000_000}), rows.fees(), card)
+    assert lines["cost_usd"].to_list() == [Decimal(5), Decimal(10), Decimal(10)]
+    assert lines["standard_cost_usd"].to_list() == [Decimal(10), None, None]
+    assert lines["flags"].to_list() == ["", "context_unmatched", ""]
+
+
+def test_searches_that_the_provider_ran_are_a_line_of_their_own(rows, card):
+    attempts = rows.attempts(
+        {"output_text_tokens": 1, "web_searches": 3}, {"model": "house", "web_searches": 2}, {"web_searches": 0}
+    )
+    lines = charge(attempts, rows.fees(), card).filter(pl.col("usage_kind") == "web_search")
+    # 10 USD per thousand searches.
+    assert lines.select("quantity", "cost_usd", "cost_source").rows() == [
+        (3, Decimal("0.03"), "computed"),
+        (2, None, "unpriced"),
+    ]
+
+
+def test_without_rules_list_and_contract_are_the_published_price(rows, card):
+    (line,) = charge(rows.attempts({"output_text_tokens": 1_000_000}), rows.fees(), card).iter_rows(named=True)
+    money = ("list_cost_usd", "contracted_cost_usd", "cost_usd", "contracted_unit_usd_per_million")
+    assert [line[name] for name in money] == [Decimal(10)] * 4
+    assert line["price_source"] == "genai-prices"
 
 
 def test_cache_writes_of_rarer_lifetimes_have_the_plain_write_price(rows, card):
