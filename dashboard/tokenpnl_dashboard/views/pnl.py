@@ -78,7 +78,7 @@ def _cash(choice: Choice) -> None:
         st.markdown(
             words.markdown(
                 f"{cost} was incurred in {words.days_of(choice.period)}; {words.listed(ended)} became effective, of "
-                f"stated value {value}. Cost and outcomes are of different runs: what one success costs is on Unit economics."
+                f"stated value {value}. The two are of different runs: what one success costs is on Unit economics."
             )
         )
 
