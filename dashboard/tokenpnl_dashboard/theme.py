@@ -17,7 +17,7 @@ COLOUR: dict[str, str] = {
     CostCategory.FAILED_RUN: "#B03A2E",
     CostCategory.ABANDONED_RUN: "#8B5A44",
     CostCategory.UNATTRIBUTED: "#5B6675",
-    CostCategory.IDLE_CAPACITY: "#5B6675",
+    CostCategory.IDLE_CAPACITY: "#3F7F7A",
 }
 
 PATTERN: dict[str, str] = {

@@ -66,7 +66,7 @@ def _draw(choice: Choice) -> None:
             "Paid, and used by nothing",
             charts_capacity.paid_and_idle(pools, ink()),
             key="paid",
-            caption="Allocated: shared among the requests in flight, moment by moment. Striped: idle.",
+            caption="Blue: shared among the requests in flight, moment by moment. Teal: idle.",
             clickable=False,
         )
         _bases(pools)
@@ -85,8 +85,8 @@ def _begin() -> None:
     with st.container(border=True):
         st.header("No GPUs and no commitments stated", anchor=False)
         st.markdown(
-            "Write what they cost to `gpus.yaml`, reserved throughput to `commitments.yaml`, in the configuration folder; "
-            f"`tokenpnl config check` reads them back.\n\n```yaml\n{capacities.BEGIN}```"
+            "Write what they cost to `gpus.yaml`, reserved throughput to `commitments.yaml`, both in the configuration "
+            f"folder; `tokenpnl config check` reads them back.\n\n```yaml\n{capacities.BEGIN}```"
         )
 
 
@@ -157,7 +157,7 @@ def _side_by_side(options: pl.DataFrame) -> None:
             "Direct": [words.usd(row["cost_usd"]) for row in rows],
             "Idle share": [words.usd(row["idle_usd"]) for row in rows],
             "$ per M tokens": [words.usd(row["usd_per_million_tokens"]) for row in rows],
-            "$ of each success": [words.usd(row["usd_per_workflow_success"]) for row in rows],
+            "Added per success": [words.usd(row["usd_per_workflow_success"]) for row in rows],
             "p50": [words.duration(row["latency_p50_ms"]) for row in rows],
             "p95": [words.duration(row["latency_p95_ms"]) for row in rows],
             "Costed by": [", ".join(BASIS[basis] for basis in row["cost_basis"].split(",")) for row in rows],
