@@ -36,12 +36,14 @@ def split_exactly(claims: pl.DataFrame, whole: str, weight: str, *, of: str, tie
         (pl.col("whole") - pl.col("part").sum().over("of")).alias("left"), fraction=pl.col("ideal") - pl.col("part")
     )
     ranked = weighed.filter("claims").sort("of", "fraction", "ties", descending=[False, True, False])
-    ranked = ranked.with_columns(
-        pl.int_range(pl.len()).over("of").alias("rank"), pl.len().over("of").cast(pl.Int64).alias("n")
-    )
-    # Binary fractions of large wholes can be off by more than a unit for each claim; then everybody gets a round.
-    rounds, rest = pl.col("left") // pl.col("n"), pl.col("left") % pl.col("n")
-    ranked = ranked.with_columns(part=pl.col("part") + rounds + (pl.col("rank") < rest).cast(pl.Int64))
+    place = pl.int_range(pl.len()).over("of")
+    n = pl.len().over("of").cast(pl.Int64)
+    largest = (pl.col("part") == pl.col("part").max().over("of")) & (pl.col("part").rank("ordinal").over("of") == n)
+    # Binary fractions of large wholes can be off by a unit for each claim: too little is a round for everybody, too
+    # much is taken from the largest, which does not feel it.
+    more = pl.col("left") // n + (place < pl.col("left") % n).cast(pl.Int64)
+    less = pl.when(largest).then("left").otherwise(0)
+    ranked = ranked.with_columns(part=pl.col("part") + pl.when(pl.col("left") < 0).then(less).otherwise(more))
     parts = np.zeros(claims.height, dtype=np.int64)
     parts[ranked["row"].to_numpy()] = ranked["part"].to_numpy()
     return pl.Series("part", parts)

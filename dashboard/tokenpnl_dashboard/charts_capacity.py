@@ -44,8 +44,8 @@ def paid_and_idle(pools: pl.DataFrame, ink: Ink) -> Chart:
     widest = float(pools["paid_usd"].max() or 0)  # type: ignore[arg-type]
     figure.update_layout(barmode="stack")
     # The label of the longest bar needs room to its right.
-    figure.update_xaxes(visible=False, range=[0, widest * 1.5 or 1])
-    figure.update_yaxes(autorange="reversed", automargin=True, tickfont={"color": ink.text})
+    figure.update_xaxes(visible=False, range=[0, widest * 1.75 or 1])
+    figure.update_yaxes(autorange="reversed", automargin=True, tickfont={"color": ink.text}, ticksuffix="  ")
     table = pools.select(
         pl.col("pool").alias("Pool"),
         *(
