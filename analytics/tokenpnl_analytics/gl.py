@@ -55,7 +55,7 @@ def journal(lines: pl.DataFrame, accounts: AccountsFile, *, zone: str = "UTC") -
             pl.when(amount < 0).then(-amount).alias("credit_usd"),
             pl.lit("USD").alias("currency"),
             "memo",
-            pl.lit(accounts.version).alias("map_version"),
+            pl.lit(accounts.version or None, pl.String).alias("map_version"),
         )
         .sort("period", "origin_period", "entry", "account", "cost_centre", "provider", "memo", nulls_last=True)
     )
@@ -100,7 +100,7 @@ def _mapped(lines: pl.DataFrame, accounts: AccountsFile, zone: str) -> pl.DataFr
 
 def _entries(posted: pl.DataFrame, entry: str, rules: tuple[Posting, ...], amount: pl.Expr) -> pl.DataFrame:
     named = pl.DataFrame(
-        [(place, rule.account, rule.cost_centre, rule.memo) for place, rule in enumerate(rules)],
+        [(place, rule.account, rule.cost_centre or None, rule.memo or None) for place, rule in enumerate(rules)],
         schema={entry: pl.Int64, "account": pl.String, "cost_centre": pl.String, "memo": pl.String},
         orient="row",
     )
