@@ -14,7 +14,13 @@ from tokenpnl_ingest.home import Home
 
 PATIENCE_MS = 60_000
 SAMPLE = ROOT / "sample_traces" / "contract_review.otlp.jsonl.gz"
-QUESTIONS = {"/": "expensive glue?", "/pnl": "against before?", "/waste": "buy nothing?", "/runs": "Which runs?"}
+QUESTIONS = {
+    "/": "expensive glue?",
+    "/pnl": "against before?",
+    "/waste": "buy nothing?",
+    "/units": "workflow and customer?",
+    "/runs": "Which runs?",
+}
 
 
 @pytest.fixture(scope="module")

@@ -67,3 +67,31 @@ def test_a_share_of_nothing_is_unknown() -> None:
     assert figures.share(Decimal(1), Decimal(4)) == 0.25
     assert figures.share(Decimal(0), Decimal(0)) is None
     assert figures.share(None, Decimal(4)) is None
+
+
+def dots(**columns: object) -> dict[str, object]:
+    usual = {
+        "workflow": "desk", "cost_usd": Decimal(9), "settled_usd": Decimal(2), "at_least_usd": None,
+        "settled_successes": 40, "priced_share": 1.0, "low": 1.5, "high": 2.5, "caveats": "", "to_date_usd": Decimal(2),
+        "method": "t", "n_settled": 50, "window_days": 1.0,
+    }  # fmt: skip
+    schema = dict.fromkeys(("settled_usd", "at_least_usd"), pl.Decimal(38, 12))
+    return figures.unit_dots(pl.DataFrame([usual | columns], schema_overrides=schema)).row(0, named=True)
+
+
+def test_of_few_successes_the_lower_limit_is_drawn_as_a_floor() -> None:
+    found = dots(settled_successes=4, at_least_usd=Decimal("0.9"), high=None)
+    assert (found["estimate"], found["at_least"]) == (0.9, True)
+    assert (dots()["estimate"], dots()["at_least"]) == (2.0, False)
+
+
+def test_partly_priced_usage_is_a_floor_at_the_figure_itself() -> None:
+    found = dots(priced_share=0.9, at_least_usd=Decimal(2))
+    assert (found["estimate"], found["at_least"]) == (2.0, True)
+
+
+def test_without_a_price_no_dot_is_drawn() -> None:
+    assert (dots(settled_usd=Decimal(0))["estimate"], dots(settled_usd=Decimal(0))["note"]) == (
+        None,
+        "no price is known",
+    )

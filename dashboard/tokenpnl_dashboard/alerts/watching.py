@@ -1,6 +1,6 @@
 """What the rules of alerts.yaml find in a book at a moment, in the words of the alert."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -38,6 +38,7 @@ class Watched:
         alerts: alerts.yaml.
         budgets: budgets.yaml.
         state_of: how far a month (`2026-10`) is closed.
+        windows: stated outcome windows by workflow or pattern.
     """
 
     query: Query
@@ -45,6 +46,7 @@ class Watched:
     alerts: AlertsFile
     budgets: BudgetsFile = field(default_factory=BudgetsFile)
     state_of: Callable[[str], CloseState] = field(default=lambda _: CloseState.OPEN)
+    windows: Mapping[str, timedelta] = field(default_factory=dict)
 
     @cached_property
     def burns(self) -> list[Burn]:
@@ -61,7 +63,7 @@ class Watched:
         """Cost per success by workflow of the runs of the last 30 days."""
         since = self.as_of - timedelta(days=30)
         runs = conform(self.query("table", name=RUNS.name, since=since, until=self.as_of), RUNS)
-        return unit_costs(cohort(runs, as_of=self.as_of), ["workflow"])
+        return unit_costs(cohort(runs, as_of=self.as_of, windows=self.windows), ["workflow"])
 
 
 def found(watched: Watched) -> list[tuple[Alert, AlertRule]]:

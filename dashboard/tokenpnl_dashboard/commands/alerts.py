@@ -30,7 +30,9 @@ def command() -> None:
 @formats
 def run(home: Path | None, form: str, *, dry_run: bool) -> int:
     """Find and tell; exit 1 when a channel could not be told."""
+    from tokenpnl_analytics.outcome_rules import windows_of
     from tokenpnl_analytics.periods import reading_moment
+    from tokenpnl_analytics.rules.outcomes import OUTCOMES
     from tokenpnl_dashboard.alerts.delivery import deliver
     from tokenpnl_dashboard.alerts.watching import Watched, found
     from tokenpnl_dashboard.book import open_book
@@ -41,13 +43,15 @@ def run(home: Path | None, form: str, *, dry_run: bool) -> int:
     place = Home.at(home)
     now = datetime.now(UTC)
     rules, budgets = _rules(Configuration.of(place))
+    windows = windows_of(Configuration.of(place).read(OUTCOMES))
     if not rules.rules:
         click.echo(f"no rules: write {place.config / 'alerts.yaml'}; `tokenpnl config schema` says how", err=True)
     with ControlStore.of(place) as control:
         with open_book(place) as book:
             newest_at = book.version().newest_at
             as_of = reading_moment(newest_at, now=now)
-            alerts = found(Watched(book.query, as_of, rules, budgets, control.state_of)) if newest_at else []
+            watched = Watched(book.query, as_of, rules, budgets, control.state_of, windows)
+            alerts = found(watched) if newest_at else []
         if dry_run:
             _print([_row(alert.as_dict(), ", ".join(rule.channels), "found", "") for alert, rule in alerts], form)
             return OK
