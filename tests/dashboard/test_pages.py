@@ -15,6 +15,7 @@ APP = str(Path(tokenpnl_dashboard.__file__).parent / "app.py")
 VIEWS = {
     "overview": "",
     "pnl": "views/pnl.py",
+    "allocation": "views/allocation.py",
     "waste": "views/waste.py",
     "runs": "views/runs.py",
     "run": "views/run.py",
@@ -22,6 +23,7 @@ VIEWS = {
 QUESTION = {
     "overview": "glue?",
     "pnl": "against before?",
+    "allocation": "by which rule?",
     "waste": "buy nothing?",
     "runs": "Which runs?",
     "run": "step by step?",
