@@ -18,9 +18,12 @@ _UNKNOWN_END = (AttemptStatus.TIMEOUT.value, AttemptStatus.CANCELLED.value)
 def accrual(line_items: pl.DataFrame, attempts: pl.DataFrame, invoices: pl.DataFrame, *, month: str) -> pl.DataFrame:
     """Return what to accrue for the month, one row per provider and kind of accrual, sorted.
 
+    Contracted and volume terms add up to the cost of the month. A NULL provider stands for what no model provider bills,
+    such as the fee of a tool.
+
     Args:
-        line_items: table `line_items` of the month; lines without a provider, which no model provider bills,
-            are left out, and so is what is neither usage nor a settled volume term.
+        line_items: table `line_items` of the month. Usage counts at its effective cost: as contracted, what a
+            commitment serves at the commitment's amortised fee. Of other lines only settled volume terms count.
         attempts: table `attempts` of the month.
         invoices: as `INVOICES`. Where every account of a provider is settled for the month, its accrual is reversed;
             its newest earlier month tells how much of an invoice the traces do not see.
@@ -31,10 +34,10 @@ def accrual(line_items: pl.DataFrame, attempts: pl.DataFrame, invoices: pl.DataF
         be estimated), `reversed_usd` (its negative once the invoice is matched, else 0), `net_usd`, `estimated`, `n`
         (what the figure rests on: lines, timeouts, or reconciliations), `method`.
     """
-    owed = line_items.filter(pl.col("provider").is_not_null())
-    usage = owed.filter(pl.col("charge_category") == "Usage")
+    usage = line_items.filter(pl.col("charge_category") == "Usage")
     contracted = _contracted(usage, CONTRACTED, "priced line items")
-    terms = _contracted(owed.filter(pl.col("usage_kind") == ChargeKind.TRUE_UP.value), TERMS, "volume terms, settled")
+    settled = line_items.filter(pl.col("usage_kind") == ChargeKind.TRUE_UP.value)
+    terms = _contracted(settled, TERMS, "volume terms, settled")
     rows = pl.concat([contracted, terms, _timeouts(usage, attempts), _coverage(contracted, invoices, month)])
     this_month = invoices.filter(pl.col("month") == month)
     matched = this_month.group_by("provider").agg(pl.col("settled").all()).filter("settled")["provider"]
@@ -45,7 +48,7 @@ def accrual(line_items: pl.DataFrame, attempts: pl.DataFrame, invoices: pl.DataF
         rows.with_columns(backwards.alias("reversed_usd"))
         .with_columns((accrued + pl.col("reversed_usd")).alias("net_usd"))
         .select("provider", "accrual", "accrued_usd", "reversed_usd", "net_usd", "estimated", "n", "method")
-        .sort("provider", "accrual")
+        .sort("provider", "accrual", nulls_last=True)
     )
 
 
@@ -65,7 +68,7 @@ def unbilled_timeouts(line_items: pl.DataFrame, attempts: pl.DataFrame) -> pl.Da
         .group_by(*_SAME, "attempt_id")
         .agg(
             # The one place where a known cost becomes a float: what follows is an estimate.
-            pl.col("contracted_cost_usd").fill_null(pl.col("cost_usd")).sum().cast(pl.Float64).alias("usd"),
+            pl.col("cost_usd").sum().cast(pl.Float64).alias("usd"),
             pl.col("quantity").filter(pl.col("usage_kind").str.contains("^(?:input|output)_")).sum().alias("tokens"),
             pl.col("cost_usd").is_not_null().all().alias("priced"),
         )
@@ -101,10 +104,9 @@ def unbilled_timeouts(line_items: pl.DataFrame, attempts: pl.DataFrame) -> pl.Da
 
 
 def _contracted(lines: pl.DataFrame, name: str, method: str) -> pl.DataFrame:
-    owed = pl.col("contracted_cost_usd").fill_null(pl.col("cost_usd"))
     return lines.group_by("provider").agg(
         pl.lit(name).first().alias("accrual"),
-        known_sum(owed).alias("accrued_usd"),
+        known_sum(pl.col("cost_usd")).alias("accrued_usd"),
         pl.lit(value=False).first().alias("estimated"),
         pl.len().cast(pl.Int64).alias("n"),
         pl.lit(method).first().alias("method"),
@@ -112,7 +114,7 @@ def _contracted(lines: pl.DataFrame, name: str, method: str) -> pl.DataFrame:
 
 
 def _timeouts(usage: pl.DataFrame, attempts: pl.DataFrame) -> pl.DataFrame:
-    each = unbilled_timeouts(usage, attempts).filter(pl.col("provider").is_not_null())
+    each = unbilled_timeouts(usage, attempts)
     lacking = pl.col("estimated_usd").is_null()
     return each.group_by("provider").agg(
         pl.lit(TIMEOUTS).first().alias("accrual"),

@@ -11,8 +11,8 @@ from tokenpnl.model import CostSource
 from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.summary import usd_text
 
-UNPRICED, UNRECONCILED = "unpriced", "unreconciled"
-SIGNABLE = (UNPRICED, UNRECONCILED)
+UNPRICED, UNRECONCILED = "unpriced", "unreconciled"  # what somebody may sign for
+_PRICED, _RECONCILED = "priced", "reconciled"
 RECONCILED = pl.Schema({"provider": pl.String(), "account": pl.String(), "settled": pl.Boolean(),
                         "unexplained_usd": MONEY})  # fmt: skip
 """The newest reconciliations of the month; `settled`: within tolerance, or signed for."""
@@ -24,7 +24,7 @@ class Condition:
     """One condition of a close.
 
     Args:
-        name: a short code; one of `SIGNABLE` where somebody may take responsibility instead.
+        name: a short code.
         fulfilled: whether it stands in the way no more.
         told: what was found, or who signed.
         remedy: what to do; empty when it is fulfilled.
@@ -74,17 +74,17 @@ def all_priced(lines: pl.DataFrame, most_unpriced_share: Decimal, signed: Mappin
     Args:
         lines: table `line_items`.
         most_unpriced_share: tolerated share of tokens without one, 0 to 1.
-        signed: who signed for what, by name of a condition.
+        signed: who signed, by what for: `unpriced`, `unreconciled`.
     """
     tokens = lines.filter(pl.col("usage_kind").str.contains("^(?:input|output)_"))
     lacking = tokens.filter(pl.col("cost_source") == CostSource.UNPRICED.value)
     n, n_lacking = int(tokens["quantity"].sum()), int(lacking["quantity"].sum())
     told = f"{n_lacking} of {n} tokens have no price"
     if n_lacking <= most_unpriced_share * n:
-        return Condition(UNPRICED, fulfilled=True, told=told)
+        return Condition(_PRICED, fulfilled=True, told=told)
     models = lacking.group_by("model").agg(pl.col("quantity").sum()).sort("quantity", "model", descending=[True, False])
     told += f": {', '.join(models['model'].fill_null('(none)').head(_TOLD))}"
-    return _signed_or(UNPRICED, signed, told, "add prices to override.yaml (`tokenpnl prices check`)")
+    return _signed_or(_PRICED, signed.get(UNPRICED), told, "add prices to override.yaml (`tokenpnl prices check`)")
 
 
 def all_reconciled(lines: pl.DataFrame, reconciled: pl.DataFrame, signed: Mapping[str, str]) -> Condition:
@@ -93,7 +93,7 @@ def all_reconciled(lines: pl.DataFrame, reconciled: pl.DataFrame, signed: Mappin
     Args:
         lines: table `line_items`.
         reconciled: as `RECONCILED`.
-        signed: who signed for what, by name of a condition.
+        signed: who signed, by what for: `unpriced`, `unreconciled`.
     """
     usage = lines.filter((pl.col("charge_category") == "Usage") & (pl.col("cost_usd") > 0))
     providers = usage["provider"].drop_nulls().unique().sort().to_list()
@@ -104,12 +104,14 @@ def all_reconciled(lines: pl.DataFrame, reconciled: pl.DataFrame, signed: Mappin
     if beyond:
         told = f"beyond tolerance: {', '.join(beyond)}"
         remedy = "find the cause, or sign it: `tokenpnl reconcile FILE... --sign REASON --by NAME`"
-        return Condition("reconciled", fulfilled=False, told=told, remedy=remedy)
+        return Condition(_RECONCILED, fulfilled=False, told=told, remedy=remedy)
     missing = sorted(set(providers) - set(reconciled["provider"]))
     if not missing:
-        return Condition(UNRECONCILED, fulfilled=True, told=f"{len(providers)} providers set against their invoices")
+        return Condition(_RECONCILED, fulfilled=True, told=f"{len(providers)} providers set against their invoices")
     told = f"no invoice was set against {', '.join(missing)}"
-    return _signed_or(UNRECONCILED, signed, told, "set them against the traces: `tokenpnl reconcile FILE...`")
+    return _signed_or(
+        _RECONCILED, signed.get(UNRECONCILED), told, "set them against the traces: `tokenpnl reconcile FILE...`"
+    )
 
 
 def conditions_frame(conditions: Sequence[Condition]) -> pl.DataFrame:
@@ -119,10 +121,10 @@ def conditions_frame(conditions: Sequence[Condition]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _signed_or(name: str, signed: Mapping[str, str], told: str, remedy: str) -> Condition:
-    if name in signed:
-        return Condition(name, fulfilled=True, told=f"{told}; signed: {signed[name]}")
-    remedy = f"{remedy}, or sign it: `tokenpnl close sign MONTH {name} --by NAME --reason WHY`"
+def _signed_or(name: str, signed: str | None, told: str, remedy: str) -> Condition:
+    if signed is not None:
+        return Condition(name, fulfilled=True, told=f"{told}; signed: {signed}")
+    remedy = f"{remedy}, or sign it: `tokenpnl close sign MONTH un{name} --by NAME --reason WHY`"
     return Condition(name, fulfilled=False, told=told, remedy=remedy)
 
 

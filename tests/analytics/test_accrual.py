@@ -31,13 +31,14 @@ def nothing_lost(rows: SimpleNamespace) -> pl.DataFrame:
 
 
 def test_contracted_cost_is_accrued_by_provider(nothing_lost: pl.DataFrame) -> None:
-    discounted = line("d/output_text", "4", provider="anthropic", contracted_cost_usd=Decimal(3))
+    on_commitment = line("d/output_text", "3", provider="anthropic", contracted_cost_usd=Decimal(4))
     own_tool = line("e/fee", "9", provider=None, usage_kind="fee")
     adjustment = line("adjustment/2026-09/2026-10/000001", "-5", charge_category="Adjustment", origin_period="2026-09")
-    lines = pl.concat([KNOWN, lines_of(discounted, own_tool, adjustment)])
+    lines = pl.concat([KNOWN, lines_of(on_commitment, own_tool, adjustment)])
     assert told(accrual(lines, nothing_lost, NONE, month="2026-10")) == [
         ("anthropic", "contracted", Decimal(3), Decimal(3), 1),
         ("openai", "contracted", Decimal(9), Decimal(9), 3),
+        (None, "contracted", Decimal(9), Decimal(9), 1),
     ]
 
 

@@ -65,8 +65,8 @@ def test_the_conditions_are_a_table_with_remedies(close: Close) -> None:
     told = close("check", "2026-10", "--json")
     assert told.return_value == CHECK_FAILED
     found = {row["condition"]: row["what_to_do"] for row in rows(told)}
-    assert list(found) == ["month_over", "books_done", "mapped", "unpriced", "unreconciled", "audit_chain"]
-    assert "tokenpnl close sign MONTH unreconciled --by NAME --reason WHY" in found["unreconciled"]
+    assert list(found) == ["month_over", "books_done", "mapped", "priced", "reconciled", "audit_chain"]
+    assert "tokenpnl close sign MONTH unreconciled --by NAME --reason WHY" in found["reconciled"]
     close(*SIGN)
     assert close("check", "2026-10").return_value == OK
 

@@ -141,7 +141,7 @@ def test_a_close_is_refused_with_everything_that_stands_in_its_way(closing: Clos
         closing.close("2026-10", preparer="ann", approver="bob", now=DECEMBER_3)
     told = str(caught.value)
     assert "mapped: 0.063 USD fit no rule of accounts.yaml: desk (add rules" in told
-    assert "unreconciled: no invoice was set against openai (set them against the traces" in told
+    assert "reconciled: no invoice was set against openai (set them against the traces" in told
     assert not closing.home.closed.exists()
 
 
@@ -167,10 +167,10 @@ def test_the_soft_close_keeps_its_accrual(closing: Closing) -> None:
 def test_an_unpriced_month_is_closed_with_a_signature_only(home: Home) -> None:
     load(home, *run(9, OCTOBER_5, 2, model="nobody-knows-9"))
     with closing_of(home) as closing:
-        [priced] = [each for each in closing.conditions("2026-10", now=DECEMBER_3) if each.name == "unpriced"]
+        [priced] = [each for each in closing.conditions("2026-10", now=DECEMBER_3) if each.name == "priced"]
         assert (priced.fulfilled, priced.told) == (False, "110000 of 440000 tokens have no price: nobody-knows-9")
         closing.control.sign_off("2026-10", "unpriced", "a free preview", actor="cfo")
-        [priced] = [each for each in closing.conditions("2026-10", now=DECEMBER_3) if each.name == "unpriced"]
+        [priced] = [each for each in closing.conditions("2026-10", now=DECEMBER_3) if each.name == "priced"]
         assert priced.told.endswith("signed: cfo, a free preview")
         close(closing)
 
@@ -178,7 +178,7 @@ def test_an_unpriced_month_is_closed_with_a_signature_only(home: Home) -> None:
 def test_an_open_request_to_book_again_stands_in_the_way(closing: Closing) -> None:
     closing.control.request_rebook(None, None, "new rules", actor="ann")
     told = {each.name: each.fulfilled for each in closing.conditions("2026-10", now=DECEMBER_3)}
-    assert [name for name, fulfilled in told.items() if not fulfilled] == ["books_done", "unreconciled"]
+    assert [name for name, fulfilled in told.items() if not fulfilled] == ["books_done", "reconciled"]
 
 
 def test_a_reopened_month_is_closed_again_beside_its_first_snapshot(closing: Closing) -> None:
