@@ -23,7 +23,8 @@ TOKENS = {"input_total_tokens": 900_000, "output_total_tokens": 100_000}
 def points(*rows: dict[str, Any]) -> pl.DataFrame:
     plain = {
         "tenant": "default", "name": "DCGM_FI_DEV_GPU_UTIL", "measured_at": NOON, "value": 50.0,
-        "attributes_json": "{}", "resource_hash": "r", "content_hash": "c", "batch_no": 1, "gpu_replica": None, "model": None,
+        "attributes_json": "{}", "resource_hash": "r", "content_hash": "c", "batch_no": 1,
+        "gpu_replica": None, "model": None,
     }  # fmt: skip
     if not rows:
         return METRICS_EMPTY
