@@ -64,3 +64,9 @@ def test_late_successes_are_foreseen_from_their_delays(rows):
     to_date = n / known.sum()
     assert to_date == pytest.approx(1.86, rel=0.03)
     assert to_date * share == pytest.approx(1.43, rel=0.05)
+
+
+def test_a_stated_window_may_name_workflows_by_pattern_and_the_first_that_fits_counts(rows):
+    runs = rows.runs({}, {"workflow": "sales_call"}, {"workflow": "other"})
+    given = {"support_reply": timedelta(days=1), "s*": timedelta(days=2), "*_call": timedelta(days=3)}
+    assert outcome_windows(runs, given).rows() == [("sales_call", 48.0), ("support_reply", 24.0)]

@@ -1,6 +1,7 @@
 """Outcomes from a file, into the store itself or through the collector that holds it; and what counts as a success."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,27 @@ def test_the_rules_say_which_workflows_have_a_definition(home: Path) -> None:
     assert [(row["workflow"], row["definition"], row["seen"]) for row in found] == [
         ("desk", "solved", True), ("sales_*", "solved", False),
     ]  # fmt: skip
+
+
+def test_the_report_settles_by_the_stated_window_and_shows_the_controls(home: Path, file: Path) -> None:
+    (home / "config").mkdir()
+    entry = "{workflow: 'd*', owner: support, success: solved, window: 2d}"
+    (home / "config" / "outcomes.yaml").write_text(f"workflows: [{entry}]")
+    call("outcomes", "import", file, home=home)
+    (row,) = json.loads(call("report", "units", "--as-of", "2026-11-30", "--json", home=home).stdout)
+    assert (row["window_days"], row["settled_usd"], row["n_settled"]) == (2.0, row["to_date_usd"], 1)
+    assert (row["import_share"], row["n_business_ids"], row["runs_per_business_id"]) == (1.0, 1, 1.0)
+    # One settled success: no interval, so nothing that it is at least.
+    assert (row["at_least_usd"], row["fieller_high"]) == (None, None)
+    summary = json.loads(call("report", "summary", "--as-of", "2026-11-30", home=home).stdout)
+    assert summary["unit_cost"]["desk"]["settled"] == row["settled_usd"]
+    assert summary["unit_cost"]["desk"]["window_days"] == 2.0
+
+
+def test_contributions_by_hour_add_up_to_the_figure_to_date(home: Path, file: Path) -> None:
+    call("outcomes", "import", file, home=home)
+    asked = ("report", "units", "--as-of", "2026-11-30", "--json")
+    (whole,) = json.loads(call(*asked, home=home).stdout)
+    parts = json.loads(call(*asked, "--by", "hour", home=home).stdout)
+    assert sum(Decimal(part["usd_per_success"]) for part in parts) == Decimal(whole["to_date_usd"])
+    assert "2026-11" in call("report", "units", "--as-of", "2026-11-30", "--by", "hour", home=home).stdout
