@@ -19,6 +19,7 @@ QUESTIONS = {
     "/pnl": "against before?",
     "/waste": "buy nothing?",
     "/units": "workflow and customer?",
+    "/budgets": "who knows?",
     "/runs": "Which runs?",
 }
 

@@ -8,6 +8,7 @@ from tests.dashboard.frames import FrameBook, book_of, empty_book
 
 import tokenpnl_dashboard
 from tokenpnl_dashboard import state
+from tokenpnl_dashboard.alerts.alert import Alert
 from tokenpnl_ingest.control import ControlStore
 from tokenpnl_ingest.home import Home
 
@@ -79,7 +80,21 @@ def test_the_backtest_stands_with_its_number_of_origins(home: Home):
     assert "inside P10-P90, n " in said(opened(MANY, home))
 
 
-def test_the_control_store_is_read_for_who_took_note(home: Home):
+def test_the_page_says_who_is_told_and_what_was_told_last(home: Home):
+    rules = "channels: [{name: ops, kind: slack, url_from: S}]\nrules: [{name: r, watch: budget, channels: [ops]}]\n"
+    (home.config / "alerts.yaml").write_text(rules)
+    told = Alert("budget/x", "budget", "warning", "$80 of $100 is spent on x.")
+    state = {"ops": {"state": "sent", "at": "2026-11-24T12:00:00+00:00", "reason": ""}}
     with ControlStore.of(home) as control:
-        control.record_alert("k", {"alert": {}, "channels": {}})
-    assert not opened(MANY, home).exception
+        control.record_alert(told.key, {"alert": told.as_dict(), "channels": state})
+        control.acknowledge(told.key, "planned", actor="Ana")
+    app = opened(MANY, home)
+    assert not app.exception
+    tables = [table.value for table in app.dataframe]
+    assert any("ops" in table.get("Told", [""])[0] for table in tables)
+    last = next(table for table in tables if "Last told" in table)
+    assert (last["Alert"][0], last["Noted"][0], last["Channels"][0]) == (told.headline, "Ana: planned", "ops: sent")
+
+
+def test_without_rules_the_page_says_that_nobody_is_told(home: Home):
+    assert "Nobody: alerts.yaml has no rules." in said(opened(MANY, home))

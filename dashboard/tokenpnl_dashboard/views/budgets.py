@@ -14,6 +14,7 @@ from tokenpnl_dashboard import budgeting, cards, charts_budgets, words
 from tokenpnl_dashboard.filters import NOBODY, Choice, chosen
 from tokenpnl_dashboard.state import ask, edition, home, ink, rules
 from tokenpnl_ingest.control import ControlStore
+from tokenpnl_ingest.control.records import Alert
 
 STANDING = {
     Standing.OVER: "▲ over",
@@ -24,6 +25,7 @@ STANDING = {
 }
 WORST_FIRST = list(Standing)
 RUNS = "views/runs.py"
+MOST_TOLD = 10
 EXAMPLE = """```yaml
 # budgets.yaml
 budgets:
@@ -53,6 +55,7 @@ def _draw(choice: Choice) -> None:
         _no_budget()
     _anomalies(choice, found.incidents, found.refused)
     _bridge(choice)
+    _who_knows()
     st.caption(words.markdown(_disclosure(tested)))
 
 
@@ -214,13 +217,68 @@ def _told(row: dict[str, Any], noted: dict[str, str]) -> dict[str, str]:
     }
 
 
+def _who_knows() -> None:
+    """Show who is told of what, and what was told last."""
+    asked = rules(ALERTS)
+    with st.container(border=True, key="card_alerts"):
+        cards.heading("Who is told")
+        if not asked.rules:
+            st.markdown(
+                "Nobody: alerts.yaml has no rules. `tokenpnl config schema` says what may stand in it, "
+                "`tokenpnl alerts test` whether a channel listens."
+            )
+            return
+        quiet = asked.quiet_hours
+        st.caption(
+            f"Rules of alerts.yaml. Quiet from {quiet.from_time:%H:%M} to {quiet.to_time:%H:%M} {quiet.zone}; "
+            "what comes up meanwhile is told afterwards, as one."
+            if quiet
+            else "Rules of alerts.yaml. No quiet hours."
+        )
+        frame = pl.DataFrame(
+            {
+                "Rule": [rule.name for rule in asked.rules],
+                "Watches": [words.title(rule.watch) for rule in asked.rules],
+                "Above": ["default" if rule.above is None else f"{rule.above:f}" for rule in asked.rules],
+                "Told": [words.listed(rule.channels) for rule in asked.rules],
+                "Severity": [rule.severity for rule in asked.rules],
+                "Again after": [words.counted(rule.cooldown_hours, "hour") for rule in asked.rules],
+            }
+        )
+        cards.table(frame, alt=f"{words.counted(frame.height, 'alert rule')} and who is told")
+        told = _told_last()
+        if told.height:
+            cards.table(told, alt="Alerts told last, the newest first")
+            st.caption(words.markdown("Take note of one: tokenpnl alerts ack KEY --by NAME --reason WHY."))
+
+
+def _told_last() -> pl.DataFrame:
+    known = _alerts()[:MOST_TOLD]
+    return pl.DataFrame(
+        {
+            "Last told": [words.moment(one.sent_at) for one in known],
+            "Alert": [one.detail["alert"]["headline"] for one in known],
+            "Channels": [
+                words.listed([f"{name}: {state['state']}" for name, state in one.detail["channels"].items()])
+                for one in known
+            ],
+            "Noted": [f"{one.acknowledged_by}: {one.reason}" if one.acknowledged_at else "open" for one in known],
+            "Key": [one.key for one in known],
+        }
+    )
+
+
 def _noted() -> dict[str, str]:
     """Return who took note of which alert, and why."""
+    return {one.key: f"{one.acknowledged_by}: {one.reason}" for one in _alerts() if one.acknowledged_at}
+
+
+def _alerts() -> list[Alert]:
     place = home()
     if place is None:
-        return {}
+        return []
     with ControlStore.of(place) as control:
-        return {one.key: f"{one.acknowledged_by}: {one.reason}" for one in control.alerts() if one.acknowledged_at}
+        return control.alerts()
 
 
 def _bridge(choice: Choice) -> None:
