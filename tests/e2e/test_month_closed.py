@@ -21,7 +21,7 @@ from tokenpnl_ingest.home import CONFIG_VARIABLE, CONTROL_VARIABLE, Home
 
 SAMPLE_TRACES = Path(__file__).parents[2] / "sample_traces"
 MONTH = "2026-10"
-OCTOBER, NOVEMBER = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
+OCTOBER, NOVEMBER, FOURTH = (datetime(2026, *day, tzinfo=UTC) for day in ((10, 1), (11, 1), (11, 4)))
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Month:
         found = self.answer("reconcile", *self.files, "--month", MONTH, *options, code=code)
         return {result["provider"]: result for result in found["results"]}
 
-    def lines(self) -> pl.DataFrame:
+    def lines(self, since: datetime = OCTOBER, until: datetime = NOVEMBER) -> pl.DataFrame:
         with open_book(self.home) as book:
-            return line_items(book, since=OCTOBER, until=NOVEMBER)
+            return line_items(book, since=since, until=until)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Month:
     folder = tmp_path_factory.mktemp("month")
     home = Home.at(folder / "home")
     shutil.copytree(SAMPLE_TRACES / "config", home.config)
-    captured = sorted(SAMPLE_TRACES.glob("*.otlp.jsonl.gz"))
+    captured = [SAMPLE_TRACES / f"{name}.otlp.jsonl.gz" for name in ("contract_review", "invoice_extraction")]
     bare = Month(home, [], [])
     assert bare.run("ingest", *captured).return_value == OK
     contents, planted = invoices(bare.lines(), MONTH)
@@ -99,8 +99,9 @@ def test_five_hidden_discrepancies_are_named_and_sized_and_the_month_is_closed(m
     assert steps(second["anthropic"])["price"] == 0
 
     _closed(month)
-    closed, before = closed_lines(month), month.lines()
+    closed, before, after = closed_lines(month), month.lines(), month.lines(NOVEMBER, FOURTH)
     _prices_move(month)
+    assert month.lines(NOVEMBER, FOURTH)["cost_usd"].sum() > after["cost_usd"].sum()
     assert month.lines().equals(before)
     assert closed_lines(month) == closed
     assert all(Decimal(row["difference_usd"]) == 0 for row in month.answer("close", "restated", MONTH))
@@ -148,10 +149,11 @@ def _closed(month: Month) -> None:
 
 
 def _prices_move(month: Month) -> None:
-    """Double every price of Anthropic, and ask for it to hold ever since."""
+    """Double every price of Anthropic, and ask for it to hold in October and the first days of November."""
     contract = month.home.config / "contract.yaml"
     contract.write_text("version: 1\nrules:\n  - match: {provider: anthropic}\n    multiplier: 2\n")
-    assert month.run("prices", "reprice", "--apply", "--by", "mallory").return_value == OK
+    span = ("--from", "2026-10-01", "--until", "2026-11-04")
+    assert month.run("prices", "reprice", *span, "--apply", "--by", "mallory").return_value == OK
 
 
 def test_the_same_samples_give_the_same_invoices(month: Month) -> None:
