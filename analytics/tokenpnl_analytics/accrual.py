@@ -18,8 +18,8 @@ _UNKNOWN_END = (AttemptStatus.TIMEOUT.value, AttemptStatus.CANCELLED.value)
 def accrual(line_items: pl.DataFrame, attempts: pl.DataFrame, invoices: pl.DataFrame, *, month: str) -> pl.DataFrame:
     """Return what to accrue for the month, one row per provider and kind of accrual, sorted.
 
-    Contracted and volume terms add up to the cost of the month. A NULL provider stands for what no model provider bills,
-    such as the fee of a tool.
+    Contracted and volume terms add up to the cost of the month. A NULL provider stands for what no model provider
+    bills, such as the fee of a tool.
 
     Args:
         line_items: table `line_items` of the month. Usage counts at its effective cost: as contracted, what a
