@@ -28,11 +28,11 @@ def compare(lines: pl.DataFrame, attempts: pl.DataFrame, runs: pl.DataFrame) -> 
 
     Returns:
         `workflow, deployment` ((unknown): nothing tells), `calls`, `attempts`, `tokens`, `cost_basis` (tokens,
-        gpu_time, commitment, several with commas; device: no price stated; no_pool: nobody says what the servers cost), `cost_usd` (direct),
-        `idle_usd` (share of what its pools left idle in the month), `total_usd`, `usd_per_million_tokens` (of the
-        total), `usd_per_workflow_success` (total over the successes of the whole workflow: contributions that add up),
-        `latency_p50_ms, latency_p95_ms` (of attempts that ended, n = `timed`), `priced_share` of the token lines.
-        Money is NULL where it is unknown. Sorted by workflow, then as in `ORDER`.
+        gpu_time, commitment, several with commas; device: no price stated; no_pool: nobody says what the servers
+        cost), `cost_usd` (direct), `idle_usd` (share of what its pools left idle in the month), `total_usd`,
+        `usd_per_million_tokens` (of the total), `usd_per_workflow_success` (total over the successes of the whole
+        workflow: contributions that add up), `latency_p50_ms, latency_p95_ms` (of the `timed` attempts that ended),
+        `priced_share` of the token lines. Money is NULL where it is unknown. Sorted by workflow, then as in `ORDER`.
     """
     used = _used(attempts)
     paid = _paid(_named(lines.filter(pl.col("attempt_id").is_not_null())))
