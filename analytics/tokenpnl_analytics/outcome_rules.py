@@ -138,6 +138,22 @@ def definition_changes(rules: OutcomesFile, since: datetime | None, until: datet
     return pl.DataFrame(rows, schema=schema, orient="row").sort("changed_on", "workflow")
 
 
+def definitions_in(
+    workflows: Sequence[str | None],
+    rules: OutcomesFile,
+    at: datetime,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> pl.DataFrame:
+    """Return `definitions` with `changed_on`: the last day in [since, until) on which it changed; NULL: it did not."""
+    changes = definition_changes(rules, since, until)
+    days = dict(changes.select("workflow", "changed_on").iter_rows())
+    patterns = [next((one.workflow for one in rules.versions_of(name)), None) for name in workflows]
+    changed = pl.Series("changed_on", [days.get(pattern) for pattern in patterns], pl.Date)
+    return definitions(workflows, rules, at).with_columns(changed)
+
+
 def _hours(window: timedelta | None) -> float | None:
     return None if window is None else window / timedelta(hours=1)
 

@@ -1,8 +1,8 @@
 """The reports of the command line: the same analytics as the pages, asked of a book."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -13,7 +13,9 @@ from tokenpnl_analytics.books import Books
 from tokenpnl_analytics.classify import causes, totals_in_both_orders
 from tokenpnl_analytics.controls import controls
 from tokenpnl_analytics.frames import conform
+from tokenpnl_analytics.outcome_rules import definitions_in, windows_of
 from tokenpnl_analytics.periods import Period
+from tokenpnl_analytics.rules.outcomes import OutcomesFile
 from tokenpnl_analytics.statement import GRAINS, in_periods, statement
 from tokenpnl_analytics.summary import summary
 from tokenpnl_analytics.units import RUN_DIMENSIONS, cohort, contributions, unit_costs
@@ -39,14 +41,14 @@ _CONTROL_COLUMNS = (
 class Asked:
     """What a report is about: line items and runs that started in the period, read at `as_of`, by a column or grain.
 
-    `windows` are the stated outcome windows by workflow or pattern.
+    `rules` are the success definitions.
     """
 
     period: Period
     as_of: datetime
     by: str | None
     zone: str
-    windows: Mapping[str, timedelta] = field(default_factory=dict)
+    rules: OutcomesFile = field(default_factory=OutcomesFile)
 
 
 def pnl(book: Book, asked: Asked) -> pl.DataFrame:
@@ -114,13 +116,19 @@ def units(book: Book, asked: Asked) -> pl.DataFrame:
         runs = _cohort(book, asked)
         beside = controls(runs, [by]).select(by, *_CONTROL_COLUMNS)
         found = unit_costs(runs, [by]).select(by, *_UNIT_COLUMNS)
-        return found.join(beside, on=by, how="left", nulls_equal=True, maintain_order="left")
+        found = found.join(beside, on=by, how="left", nulls_equal=True, maintain_order="left")
+        return pl.concat([found, _definitions(found[by], asked)], how="horizontal") if by == "workflow" else found
     if by in GRAINS and by != "hour":
         raise ConfigurationError(f"a cost per success exists by {', '.join(RUN_DIMENSIONS)}, not by {by}; use --period")
     # The cohort is of runs that started in the period; their cost counts whenever it was incurred.
     column = "started_at" if by == "hour" else by
     lines = book.query("table", name=LINE_ITEMS.name, columns=[*_OF_A_SLICE, column], since=asked.period.since)
     return contributions(lines, _cohort(book, asked), by).rename({"hour": "period"}, strict=False)
+
+
+def _definitions(workflows: pl.Series, asked: Asked) -> pl.DataFrame:
+    told = definitions_in(workflows.to_list(), asked.rules, asked.as_of, **_window(asked))
+    return told.select("definition", "owner", "version", "changed_on")
 
 
 def summary_of(book: Book, asked: Asked, *, runs: bool = False) -> dict[str, Any]:
@@ -132,7 +140,9 @@ def summary_of(book: Book, asked: Asked, *, runs: bool = False) -> dict[str, Any
     duplicates = conform(book.query("table", name=DUPLICATES.name), DUPLICATES)
     replayed = book.query("table", name="batches", columns=["replayed"])["replayed"].sum()
     books = Books(**tables, duplicates=duplicates)
-    return summary(books, as_of=asked.as_of, runs=runs, replayed_span_records=int(replayed), windows=asked.windows)
+    return summary(
+        books, as_of=asked.as_of, runs=runs, replayed_span_records=int(replayed), windows=windows_of(asked.rules)
+    )
 
 
 def _sums(book: Book, asked: Asked, by: Sequence[str]) -> pl.DataFrame:
@@ -144,7 +154,8 @@ def _sums(book: Book, asked: Asked, by: Sequence[str]) -> pl.DataFrame:
 
 def _cohort(book: Book, asked: Asked) -> pl.DataFrame:
     runs = conform(book.query("table", name=RUNS.name, **_window(asked)), RUNS)
-    return cohort(runs, as_of=asked.as_of, windows=asked.windows, capacity=run_capacity(book, **_window(asked)))
+    windows = windows_of(asked.rules)
+    return cohort(runs, as_of=asked.as_of, windows=windows, capacity=run_capacity(book, **_window(asked)))
 
 
 def _window(asked: Asked) -> dict[str, datetime | None]:

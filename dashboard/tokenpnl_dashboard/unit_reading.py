@@ -12,9 +12,9 @@ from tokenpnl.tables import OUTCOMES as STATED
 from tokenpnl_analytics.cash import cash_view
 from tokenpnl_analytics.controls import outcomes_without_run, untraced_share
 from tokenpnl_analytics.frames import MONEY, TIME
-from tokenpnl_analytics.outcome_rules import definition_changes, definitions
+from tokenpnl_analytics.outcome_rules import definition_changes, definitions_in
 from tokenpnl_analytics.periods import Period
-from tokenpnl_analytics.rules.outcomes import OUTCOMES, OutcomesFile, fits
+from tokenpnl_analytics.rules.outcomes import OUTCOMES, OutcomesFile
 from tokenpnl_analytics.units import contributions
 from tokenpnl_dashboard.filters import Choice, bounds
 from tokenpnl_dashboard.reading import RUN_FILTERS, the_cohort
@@ -35,13 +35,16 @@ def contribution_by(choice: Choice, period: Period, column: str) -> pl.DataFrame
 
 def definitions_by_workflow(workflows: list[str | None], period: Period) -> dict[str | None, dict[str, Any]]:
     """Return the definition that holds now for each workflow, with the day of its change in the period, if any."""
-    told: OutcomesFile = rules(OUTCOMES)
-    changed = definition_changes(told, period.since, period.until).to_dicts()
-    found = {row["workflow"]: row for row in definitions(workflows, told, edition().as_of).to_dicts()}
-    for name, row in found.items():
-        days = [change["changed_on"] for change in changed if fits(name, change["workflow"])]
-        row["changed_on"] = days[-1] if days else None
-    return found
+    found = definitions_in(workflows, rules(OUTCOMES), edition().as_of, **bounds(period))
+    return {row["workflow"]: row for row in found.to_dicts()}
+
+
+def changed_definitions(period: Period) -> list[str]:
+    """Return the changes of definition in the period in words, oldest first."""
+    changes = definition_changes(rules(OUTCOMES), period.since, period.until)
+    return [
+        f"{row['workflow']}: version {row['version']} from {row['changed_on']:%-d %b %Y}" for row in changes.to_dicts()
+    ]
 
 
 def audits(workflows: list[str | None]) -> dict[str | None, tuple[int, int, float]]:

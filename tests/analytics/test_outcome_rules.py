@@ -15,6 +15,7 @@ from tokenpnl_analytics.outcome_rules import (
     NO_DEFINITION,
     definition_changes,
     definitions,
+    definitions_in,
     needs_attributes,
     ruled_outcomes,
     windows_of,
@@ -170,6 +171,14 @@ def test_a_workflow_without_a_definition_says_so() -> None:
     found = definitions(["support_reply", "kb_search", None], CHANGING, datetime(2026, 11, 1, tzinfo=UTC))
     assert found["definition"].to_list() == ["solved at once", NO_DEFINITION, NO_DEFINITION]
     assert found["window_hours"].to_list() == [48.0, None, None]
+
+
+def test_a_workflow_knows_when_its_definition_changed() -> None:
+    october, november = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
+    names = ["support_reply", "contract_review", "kb_search", None]
+    found = definitions_in(names, CHANGING, november, since=october, until=november)
+    assert found["changed_on"].to_list() == [date(2026, 10, 1), None, None, None]
+    assert definitions_in(names, CHANGING, november, since=november)["changed_on"].null_count() == 4
 
 
 def test_changes_of_meaning_in_a_period_are_listed() -> None:

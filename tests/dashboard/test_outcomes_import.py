@@ -129,6 +129,7 @@ def test_the_report_settles_by_the_stated_window_and_shows_the_controls(home: Pa
     (row,) = json.loads(call("report", "units", "--as-of", "2026-11-30", "--json", home=home).stdout)
     assert (row["window_days"], row["settled_usd"], row["n_settled"]) == (2.0, row["to_date_usd"], 1)
     assert (row["import_share"], row["n_business_ids"], row["runs_per_business_id"]) == (1.0, 1, 1.0)
+    assert (row["definition"], row["owner"], row["changed_on"]) == ("solved", "support", None)
     # One settled success: no interval, so nothing that it is at least.
     assert (row["at_least_usd"], row["fieller_high"]) == (None, None)
     summary = json.loads(call("report", "summary", "--as-of", "2026-11-30", home=home).stdout)

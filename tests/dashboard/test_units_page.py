@@ -121,6 +121,18 @@ def test_the_cash_view_stands_on_the_statement_and_is_no_unit_cost() -> None:
     assert f"{n} successes" in app.expander[0].markdown[0].value
 
 
+def test_a_changed_definition_breaks_the_trend_of_the_statement_aloud(ruled: Home) -> None:
+    with (ruled.path / "config" / "outcomes.yaml").open("a") as file:
+        file.write("  - {workflow: support_reply, owner: support, success: Solved., version: 2, from: 2026-11-01}\n")
+    state.serve(BOOKS["many"], ruled)
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params["period"] = "all"
+    app.switch_page("views/pnl.py").run()
+    assert "breaks there" in said(app)
+    assert "version 2 from 1 Nov 2026" in said(app)
+    assert "1 Nov 2026: trends break" in set(opened(BOOKS["many"], ruled, period="all").dataframe[2].value.iloc[:, -1])
+
+
 def test_a_disclosure_line_stands_under_the_figures() -> None:
     text = said(opened(BOOKS["many"], period="all"))
     for part in ("Basis", "Coverage", "clusters", "Not checked"):

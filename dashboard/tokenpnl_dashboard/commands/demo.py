@@ -62,7 +62,6 @@ def _lend_rules(home: "Home", samples: Path) -> None:
 def _print_reports(home: "Home", loaded: dict[str, Any], *, as_json: bool) -> None:
     from datetime import UTC, datetime
 
-    from tokenpnl_analytics.outcome_rules import windows_of
     from tokenpnl_analytics.periods import parse_period, reading_moment
     from tokenpnl_analytics.rules.outcomes import OUTCOMES
     from tokenpnl_dashboard.book import open_book
@@ -71,10 +70,10 @@ def _print_reports(home: "Home", loaded: dict[str, Any], *, as_json: bool) -> No
     from tokenpnl_dashboard.output import print_frame, print_json
     from tokenpnl_dashboard.reports import Asked, pnl, units
 
-    windows = windows_of(Configuration.of(home).read(OUTCOMES))
+    rules = Configuration.of(home).read(OUTCOMES)
     with open_book(home) as book:
         now = reading_moment(book.version().newest_at, now=datetime.now(UTC))
-        asked = Asked(parse_period("last-30d", now=now), now, "workflow", "UTC", windows)
+        asked = Asked(parse_period("last-30d", now=now), now, "workflow", "UTC", rules)
         found = {"pnl": pnl(book, asked), "units": units(book, asked)}
     if as_json:
         print_json({"synthetic": True, **loaded, **{what: frame.to_dicts() for what, frame in found.items()}})

@@ -82,7 +82,6 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
 
 def _question(home: "Home", newest_at: datetime | None, asked: dict[str, Any]) -> "Asked":
     from tokenpnl.errors import ConfigurationError
-    from tokenpnl_analytics.outcome_rules import windows_of
     from tokenpnl_analytics.periods import parse_period, reading_moment
     from tokenpnl_analytics.rules.outcomes import OUTCOMES
     from tokenpnl_dashboard.configuration import Configuration
@@ -97,8 +96,8 @@ def _question(home: "Home", newest_at: datetime | None, asked: dict[str, Any]) -
         now = now if now.tzinfo else now.replace(tzinfo=UTC)
     period = parse_period(asked["period"], now=now, zone=asked["zone"])
     by = DIMENSIONS[asked["by"]] if asked["by"] else None
-    windows = windows_of(Configuration.of(home).read(OUTCOMES))
-    return Asked(period=period, as_of=now, by=by, zone=asked["zone"], windows=windows)
+    rules = Configuration.of(home).read(OUTCOMES)
+    return Asked(period=period, as_of=now, by=by, zone=asked["zone"], rules=rules)
 
 
 def _print(what: str, frame: "pl.DataFrame", form: str, question: "Asked") -> None:

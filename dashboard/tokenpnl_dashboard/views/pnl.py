@@ -10,7 +10,7 @@ from tokenpnl_dashboard.output import inert
 from tokenpnl_dashboard.reading import statement_by
 from tokenpnl_dashboard.reading_lines import packer
 from tokenpnl_dashboard.state import edition
-from tokenpnl_dashboard.unit_reading import cash
+from tokenpnl_dashboard.unit_reading import cash, changed_definitions
 
 COLUMNS = (
     "month", "week", "day", "workflow", "customer", "model", "provider", "step", "feature", "environment", "release",
@@ -60,7 +60,15 @@ def _draw(choice: Choice, by: str) -> None:
         "newest period may be incomplete. Cost per success is settled: only runs older than the outcome window; it "
         "exists for dimensions of a run. Select a figure for the runs behind it; the CSV has all twelve decimals."
     )
+    _breaks(choice)
     _cash(choice)
+
+
+def _breaks(choice: Choice) -> None:
+    changed = changed_definitions(choice.period)
+    if changed:
+        told = "; ".join(changed)
+        st.caption(words.markdown(f"What counts as a success changed, so that cost per success breaks there. {told}."))
 
 
 def _cash(choice: Choice) -> None:
