@@ -59,6 +59,10 @@ def test_checks_of_focus_are_printed_and_its_rows_go_to_a_file(home: Path, tmp_p
     assert pl.read_parquet(path)["EffectiveCost"].sum() == Decimal("0.00018")
 
 
+def test_what_is_posted_equals_the_books_while_no_month_is_closed(home: Path) -> None:
+    assert done(home, "export", "focus", "--posted").stdout == done(home, "export", "focus").stdout
+
+
 def test_an_hour_is_a_charge_period_too(home: Path) -> None:
     found = done(home, "export", "focus", "--grain", "hour").stdout.splitlines()[1]
     assert "certified" not in found

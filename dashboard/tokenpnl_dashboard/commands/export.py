@@ -39,6 +39,16 @@ class Source:
 
         return line_items(self.book, since=self.period.since, until=self.period.until)
 
+    def posted(self, home: Path | None) -> "pl.DataFrame":
+        """Return the line items of the period as the ledger has them: closed months as closed, then adjustments."""
+        from tokenpnl_dashboard.closing import Closing
+        from tokenpnl_ingest.control import ControlStore
+        from tokenpnl_ingest.home import Home
+
+        place = Home.at(home)
+        with ControlStore.of(place) as control:
+            return Closing(place, self.book, control).posted(self.period.since, self.period.until)
+
 
 @click.group("export")
 def command() -> None:
@@ -75,9 +85,10 @@ def opened(home: Path | None, period: str, zone: str) -> Iterator[Source]:
 @click.option("--version", "version", type=click.Choice([FOCUS_VERSION]), default=FOCUS_VERSION, show_default=True)
 @click.option("--grain", type=click.Choice(["hour", "day"]), default="day", show_default=True, help="Charge period.")
 @click.option("--check", is_flag=True, help="Print our checks of the rows; exit code 1 when one fails.")
+@click.option("--posted", is_flag=True, help="Closed months as closed; corrections of them in the open month.")
 @_of_period
 @formats
-def focus(version: str, grain: str, form: str, *, check: bool, output: Path | None, **asked: Any) -> int:
+def focus(version: str, form: str, *, check: bool, output: Path | None, **asked: Any) -> int:
     """Write FOCUS rows: CSV, or Parquet where the file's name says so; checked, never certified.
 
     With --check the rows go to -o alone and the checks to standard output.
@@ -85,8 +96,9 @@ def focus(version: str, grain: str, form: str, *, check: bool, output: Path | No
     from tokenpnl_analytics.focus import focus_rows, unpriced_usage
     from tokenpnl_dashboard.output import print_frame
 
+    grain, posted = asked.pop("grain"), asked.pop("posted")
     with opened(**asked) as source:
-        lines = source.lines()
+        lines = source.posted(asked["home"]) if posted else source.lines()
         outcomes = source.book.query("table", name="runs", columns=["tenant", "run_id", "outcome"])
         rows = focus_rows(lines, outcomes, grain=grain)
     if output is not None or not check:
