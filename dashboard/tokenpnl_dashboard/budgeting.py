@@ -83,7 +83,7 @@ def burns(query: Query, rules: BudgetsFile, *, as_of: datetime, at: datetime | N
     """Return how every budget in force stands in the month or quarter that holds `at` (default: `as_of`)."""
     moment = at or as_of
     spans = [(budget, budgets.span_of(budget, moment, rules.zone)) for budget in rules.budgets]
-    in_force = [budget for budget, span in spans if budget.covers(span.first_day) or budget.covers(span.last_day)]
+    in_force = [budget for budget, span in spans if budget.within(span.first_day, span.last_day)]
     return [burn_of(query, rules, budget, as_of=as_of, at=moment) for budget in in_force]
 
 

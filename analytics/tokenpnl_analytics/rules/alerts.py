@@ -118,7 +118,9 @@ class AlertRule(Rules):
     workflow: str | None = Field(default=None, description="Only this workflow; unit_cost and anomaly know it.")
     budget: str | None = Field(default=None, description="Only this budget; budget and forecast know it.")
     severity: Literal["info", "warning", "critical"] = "warning"
-    cooldown_hours: int = Field(default=24, ge=0, le=744, description="The same alert is not told again within them.")
+    cooldown_hours: int = Field(
+        default=24, ge=0, le=744, description="What lasts is told again after them; a crossing or an hour is told once."
+    )
     through_quiet_hours: bool = False
 
     @model_validator(mode="after")

@@ -91,9 +91,9 @@ class Budget(Selection):
             raise ValueError(f"the budget ends on {self.to_day}, before it begins on {self.from_day}")
         return self
 
-    def covers(self, day: date) -> bool:
-        """Return whether the budget is in force on the day."""
-        return (self.from_day or date.min) <= day <= (self.to_day or date.max)
+    def within(self, first: date, last: date) -> bool:
+        """Return whether the budget is in force on any of the days from the first to the last."""
+        return (self.from_day or date.min) <= last and first <= (self.to_day or date.max)
 
 
 class BudgetsFile(Rules):

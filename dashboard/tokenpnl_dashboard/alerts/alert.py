@@ -18,6 +18,7 @@ class Alert:
         since: when it began; None where that is not known.
         cause: a likely cause; empty where none is seen.
         page: path of the page that shows it.
+        once: an event, such as a threshold that was crossed: a cooldown does not bring it back.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Alert:
     since: datetime | None = None
     cause: str = ""
     page: str = "/budgets"
+    once: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON holds it."""

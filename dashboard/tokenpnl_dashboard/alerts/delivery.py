@@ -104,6 +104,8 @@ def _state(alert: Alert, channel: str, control: ControlStore, now: datetime, coo
     before = known.detail["channels"].get(channel)
     if before is None or before["state"] != State.SENT:
         return State.SENT, ""
+    if alert.once:
+        return State.COOLING, f"told {before['at'][:16]}"
     again_at = datetime.fromisoformat(before["at"]) + cooldown
     if now < again_at:
         return State.COOLING, f"told {before['at'][:16]}, again from {again_at.isoformat()[:16]} UTC"

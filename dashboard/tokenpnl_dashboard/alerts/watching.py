@@ -98,6 +98,7 @@ def _budgets(watched: Watched, rule: AlertRule) -> Iterator[Alert]:
             f"({words.percent(burn.spent_share)}) is spent on {burn.node}, {_left(burn)}.",
             facts=(f"Budget {burn.budget.name}, {burn.span.label}: {percent}% crossed.{_owner(burn)}", _pace(burn)),
             since=at,
+            once=True,
         )
 
 
@@ -138,6 +139,7 @@ def _anomalies(watched: Watched, rule: AlertRule) -> Iterator[Alert]:
             facts=(f"{expected}, {row['n']:,} hours of history, {row['method']}.",),
             since=row["since"],
             cause=row["cause"],
+            once=True,
         )
 
 

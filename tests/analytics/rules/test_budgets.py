@@ -37,10 +37,11 @@ def test_a_group_stands_for_a_selection_of_columns():
     assert rules.selection(rules.budgets[0]).spelled() == "everything"
 
 
-def test_a_budget_covers_its_days_both_ends_included():
+def test_a_budget_is_in_force_on_its_days_both_ends_included():
     support = BUDGETS.parse(TEAMS).budgets[1]
     days = (date(2026, 9, 30), date(2026, 10, 1), date(2027, 3, 31), date(2027, 4, 1))
-    assert [support.covers(day) for day in days] == [False, True, True, False]
+    assert [support.within(day, day) for day in days] == [False, True, True, False]
+    assert support.within(days[0], days[3])
 
 
 @pytest.mark.parametrize(

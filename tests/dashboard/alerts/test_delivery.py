@@ -1,6 +1,7 @@
 """Told once, not at night, not what was acknowledged; and what a receiver did not take is not lost."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def test_the_same_alert_is_told_once_until_its_cooldown_is_over(control: Control
         states = [run(got, control, NOON + timedelta(hours=hours), ONE)[0] for hours in (0, 1, 23, 24)]
     assert states == ["one sent", "one cooling", "one cooling", "one sent"]
     assert len(got.requests) == 2
+
+
+def test_a_crossing_is_told_once_whatever_the_cooldown(control: ControlStore):
+    crossed = replace(ONE, once=True)
+    with receiver() as got:
+        states = [run(got, control, NOON + timedelta(days=days), crossed)[0] for days in (0, 1, 9)]
+    assert states == ["one sent", "one cooling", "one cooling"]
 
 
 def test_what_comes_up_at_night_is_told_in_the_morning_as_one(control: ControlStore):
