@@ -16,6 +16,7 @@ MORE = theme.colour(CostCategory.TIMEOUT)
 LESS = theme.SAVING
 _TOTALS = ("traced", "billed")
 _CELL_HEIGHT, _LEAST_HEIGHT = 44, 120
+_ROOM = 0.7  # of the axis; beyond it a label on the right would leave a phone's screen
 _CUT_FROM = 0.7  # share of the largest bar below which nothing happens: the axis then begins there
 
 
@@ -52,18 +53,8 @@ def bridge(waterfall: pl.DataFrame, ink: Ink) -> Chart:
         ),
         layout(ink, height=STEP_HEIGHT * len(rows) + 12),
     )
-    middle = (begins + most) / 2
     for title, label, left, stop in bars:
-        # There is room at any width on the side where the bar is not.
-        before = min(left, stop) > middle
-        at, anchor, shift = (min(left, stop), "right", -8) if before else (max(left, stop), "left", 8)
-        inside = left == begins and stop > middle
-        if inside:
-            anchor, shift = "right", -8
-        colour = "#FFFFFF" if inside else ink.text
-        figure.add_annotation(
-            x=at, y=title, text=label, xanchor=anchor, xshift=shift, showarrow=False, font={"color": colour}
-        )
+        _place(figure, title, label, (left, stop), (begins, most), ink)
     for at, (upper, lower) in zip(ends, pairwise(titles), strict=False):
         figure.add_scatter(
             x=[at, at], y=[upper, lower], mode="lines", line={"color": ink.line, "width": 1}, hoverinfo="skip"
@@ -129,6 +120,23 @@ def residual_heatmap(days: pl.DataFrame, ink: Ink) -> Chart:
         }
     )
     return Chart(figure, f"Residual by day and provider; the largest: {told or 'none'}.", table)
+
+
+def _place(
+    figure: go.Figure, title: str, label: str, bar: tuple[float, float], axis: tuple[float, float], ink: Ink
+) -> None:
+    """Write the label where there is room at any width: right of the bar, else left of it, else in it."""
+    width = (axis[1] - axis[0]) or 1
+    first, last = ((end - axis[0]) / width for end in (min(bar), max(bar)))
+    if last < _ROOM:
+        at, anchor, shift, colour = max(bar), "left", 8, ink.text
+    elif first > 1 - _ROOM:
+        at, anchor, shift, colour = min(bar), "right", -8, ink.text
+    else:
+        at, anchor, shift, colour = max(bar), "right", -8, "#FFFFFF"
+    figure.add_annotation(
+        x=at, y=title, text=label, xanchor=anchor, xshift=shift, showarrow=False, font={"color": colour}
+    )
 
 
 def _label(row: dict[str, Any], like: Decimal | None) -> str:
