@@ -72,7 +72,7 @@ def variance(period: str, against: str | None, as_of: str | None, home: Path | N
         if before is None:
             raise click.UsageError(f"the period {period!r} is open and has none before it; name one by --against")
         split = budgeting.bridge_of(book.query, before, after)
-    if form in ("table", "md"):
+    if form in ("table", "md") and split.height:
         total = whole(split).with_columns(pl.lit("total").alias("workflow"))
         split = pl.concat([split.with_columns(pl.col("workflow").fill_null("(none)")), total], how="diagonal")
         split = _eyes(split, _BRIDGE)
