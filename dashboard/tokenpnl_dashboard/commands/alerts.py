@@ -45,7 +45,9 @@ def run(home: Path | None, form: str, *, dry_run: bool) -> int:
     rules, budgets = _rules(Configuration.of(place))
     windows = windows_of(Configuration.of(place).read(OUTCOMES))
     if not rules.rules:
-        click.echo(f"no rules: write {place.config / 'alerts.yaml'}; `tokenpnl config schema` says how", err=True)
+        click.echo(
+            f"no rules: write {place.config / 'alerts.yaml'}; `tokenpnl config schema alerts.yaml` says how", err=True
+        )
     with ControlStore.of(place) as control:
         with open_book(place) as book:
             newest_at = book.version().newest_at

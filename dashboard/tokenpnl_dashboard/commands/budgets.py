@@ -41,7 +41,7 @@ def command(
         at = _month_of(month, moment, rules.zone) if month else moment
         table = budget_table(budgeting.burns(book.query, rules, as_of=moment, at=at))
     if table.is_empty():
-        click.echo("no budgets in force: write budgets.yaml; `tokenpnl config schema` says how", err=True)
+        click.echo("no budgets in force: write budgets.yaml; `tokenpnl config schema budgets.yaml` says how", err=True)
     _print(
         _eyes(table, _STATUS) if form in ("table", "md") else table,
         form,

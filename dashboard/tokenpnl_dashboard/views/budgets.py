@@ -224,7 +224,7 @@ def _who_knows() -> None:
         cards.heading("Who is told")
         if not asked.rules:
             st.markdown(
-                "Nobody: alerts.yaml has no rules. `tokenpnl config schema` says what may stand in it, "
+                "Nobody: alerts.yaml has no rules. `tokenpnl config schema alerts.yaml` says what may stand in it, "
                 "`tokenpnl alerts test` whether a channel listens."
             )
             return
