@@ -4,6 +4,8 @@ Money is multiplied here and nowhere else: the quantity times an effective unit 
 exact at twelve decimals, so that sums depend on no order, partition or engine.
 """
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from tokenpnl.model import CostSource, Flag, PriceSource, ServedReason, UsageKind
@@ -20,6 +22,7 @@ from tokenpnl_analytics.ratecard import (
     without_prices,
 )
 from tokenpnl_analytics.rulebook import DAY_NS
+from tokenpnl_analytics.usage import KIND_NAMES
 
 FEE_KIND = "fee"
 N_REQUESTS = "n_requests"  # of a row that stands for several attempts
@@ -203,9 +206,14 @@ def whole_input() -> pl.Expr:
     return pl.col("input_total_tokens").fill_null(pl.sum_horizontal(kinds))
 
 
-def requests_asked() -> pl.Expr:
-    """Return 1 for an attempt with usage, which some models bill as a request beside its tokens; else 0."""
-    return pl.any_horizontal(pl.col(kind.column).fill_null(0) > 0 for kind in UsageKind).cast(pl.Int64)
+def requests_asked(columns: Iterable[str] = KIND_NAMES) -> pl.Expr:
+    """Return 1 for an attempt with usage, which some models bill as a request beside its tokens; else 0.
+
+    Args:
+        columns: usage kinds that may hold a count.
+    """
+    used = [pl.col(name).fill_null(0) > 0 for name in columns] or [pl.lit(value=False)]
+    return pl.any_horizontal(used).cast(pl.Int64)
 
 
 def _billed(price: str) -> pl.Expr:

@@ -23,6 +23,9 @@ _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "model": pl.String,
     "service_tier": pl.String,
     "deployment": pl.String,
+    "region": pl.String,
+    "tenant": pl.String,
+    "web_searches": pl.Int64,
     "started_at": TIME,
     "billed": pl.Boolean,
     "flags": pl.String,
@@ -57,7 +60,8 @@ def quote(usages: Sequence[Mapping[str, Any]], card: RateCard) -> list[Quote]:
     Args:
         usages: `provider` (or None), `model`, `at` (aware datetime or ISO text, naive means UTC), `usage` (tokens by
             disjoint kind, spelled as in `UsageKind`, with or without `_tokens`), `context` (batch, flex, priority,
-            fast; None; or genai-prices' map such as `{"processing": "batch"}`), `deployment`.
+            fast; None; or genai-prices' map such as `{"processing": "batch"}`), `deployment`, `region`,
+            `tenant`, `web_searches` (a count).
         card: dated prices.
 
     Raises:
@@ -65,7 +69,8 @@ def quote(usages: Sequence[Mapping[str, Any]], card: RateCard) -> list[Quote]:
     """
     rows = [_row(number, usage) for number, usage in enumerate(usages)]
     lines = token_lines(pl.DataFrame(rows, schema=_SCHEMA, orient="row"), card)
-    wanted = ("usage_kind", "quantity", "list_unit_usd_per_million", "cost_usd", "flags", "attempt_id")
+    line = ("usage_kind", "quantity", "contracted_unit_usd_per_million", "cost_usd")
+    wanted = (*line, "flags", "price_version", "attempt_id")
     found: list[list[tuple[Any, ...]]] = [[] for _ in usages]
     for row in lines.select(wanted).iter_rows():
         found[int(row[-1])].append(row)
@@ -88,6 +93,8 @@ def _quote(lines: list[tuple[Any, ...]], version: str) -> Quote:
     costs = [line[3] for line in lines]
     flags = sorted({flag for line in lines for flag in line[4].split(",") if flag})
     whole = None if None in costs else sum(costs, Decimal(0))
+    # Of several versions in a row the one at the time of the usage decided.
+    version = next((line[5] for line in lines), version)
     return Quote(whole, version, tuple(flags), tuple(QuotedLine(*line[:4]) for line in lines))
 
 
@@ -100,10 +107,11 @@ def _row(number: int, usage: Mapping[str, Any]) -> dict[str, Any]:
     tokens = _tokens(number, usage.get("usage"))
     return {
         "attempt_id": str(number),
-        "provider": usage.get("provider"),
+        "provider": _text(number, usage, "provider"),
         "model": model,
         "service_tier": _tier(usage.get("context")),
-        "deployment": usage.get("deployment"),
+        **{name: _text(number, usage, name) for name in ("deployment", "region", "tenant")},
+        "web_searches": _count(number, "web_searches", usage.get("web_searches", 0)),
         "started_at": _moment(number, usage.get("at")),
         "flags": "",
         "input_total_tokens": sum(n for kind, n in tokens.items() if kind.value.startswith("input_")),
@@ -124,12 +132,20 @@ def _tokens(number: int, usage: object) -> dict[UsageKind, int]:
     unknown = sorted(set(by_kind) - set(UsageKind))
     if unknown:
         raise RefusedInputError(f"usage {number + 1} has the unknown kinds {', '.join(unknown)}; known: {kinds}")
-    for kind, n in by_kind.items():
-        if isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= _MOST_TOKENS:
-            raise RefusedInputError(
-                f"usage {number + 1}: {kind} needs a whole number from 0 to {_MOST_TOKENS}, not {n!r}"
-            )
-    return {UsageKind(kind): n for kind, n in by_kind.items()}
+    return {UsageKind(kind): _count(number, kind, n) for kind, n in by_kind.items()}
+
+
+def _count(number: int, name: str, n: object) -> int:
+    if isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= _MOST_TOKENS:
+        raise RefusedInputError(f"usage {number + 1}: {name} needs a whole number from 0 to {_MOST_TOKENS}, not {n!r}")
+    return n
+
+
+def _text(number: int, usage: Mapping[str, Any], name: str) -> str | None:
+    value = usage.get(name)
+    if value is not None and not isinstance(value, str):
+        raise RefusedInputError(f"usage {number + 1}: {name} is a text or absent, not {value!r}")
+    return value
 
 
 def _moment(number: int, at: object) -> datetime:

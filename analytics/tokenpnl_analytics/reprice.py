@@ -6,7 +6,6 @@ cell are summed first, and only the sums are priced: the result equals pricing e
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 import polars as pl
@@ -19,6 +18,8 @@ from tokenpnl_analytics.ratecard import RateCard
 from tokenpnl_analytics.rulebook import BEGIN_NS, DAY_NS, END_NS
 
 _SERVED = ("provider", "model", "service_tier", "deployment", "region", "tenant", "billed")
+_MOST_DENSE = 4_000_000  # cells that are counted in place; more are numbered first
+_EXACT_IN_FLOAT64 = 2**53
 _COUNTS = (*(kind.column for kind in UsageKind), "web_searches", N_REQUESTS)
 
 
@@ -67,34 +68,68 @@ def usage_sums(attempts: pl.DataFrame, cards: Sequence[RateCard]) -> pl.DataFram
 
     Returns:
         One row per cell and `month`: the columns that decide a price, `started_at` and `input_total_tokens` of one
-        attempt of the cell, the summed usage kinds, `web_searches` and `n_requests`, `n_calls`; sorted.
+        attempt of the cell, the summed usage kinds, `web_searches` and `n_requests`, `n_calls`; sorted. Usage kinds
+        that no attempt has are NULL.
     """
     served = [name for name in _SERVED if name in attempts.columns]
-    models = attempts.select(name for name in served if name != "billed").unique()
-    edges = _Edges.of(cards, models)
-    at_ns = attempts["started_at"].to_physical().to_numpy()
-    total = attempts.select(whole_input()).to_series().fill_null(0).to_numpy()
-    cells = pl.Series("cell", edges.cells(at_ns, total))
-    counts = [
-        (pl.col(name) if name in attempts.columns else pl.lit(None, pl.Int64)).sum().alias(name)
-        for name in _COUNTS
-        if name != N_REQUESTS
-    ]
-    month = pl.col("started_at").dt.strftime("%Y-%m")
+    codes, n_codes = _codes(attempts, served)
+    edges = _Edges.of(cards, attempts.select(name for name in served if name != "billed").unique())
+    total = _whole_inputs(attempts)
+    cells, n_cells = edges.cells(attempts["started_at"].to_physical().to_numpy(), total.fill_null(0).to_numpy())
+    groups = codes * n_cells + cells
+    if n_codes * n_cells > _MOST_DENSE:
+        groups = np.unique(groups, return_inverse=True)[1]
+    n_calls = np.bincount(groups)
+    present = np.flatnonzero(n_calls)
+    member = np.zeros(len(n_calls), dtype=np.int64)
+    member[groups] = np.arange(len(groups))
+    known = [name for name in _COUNTS if name in attempts.columns and attempts[name].null_count() < attempts.height]
+    asked = attempts.select(requests_asked(name for name in known if name != "web_searches").alias(N_REQUESTS))
+    sums = [sums_by_cell(counts, groups, present) for counts in (*attempts.select(known), *asked)]
+    absent = [pl.lit(None, pl.Int64).alias(name) for name in _COUNTS if name not in {*known, N_REQUESTS}]
     return (
-        attempts.with_columns(cells, whole_input().alias("input_total_tokens"))
-        .group_by([*served, "cell"])
-        .agg(
-            pl.col("started_at").min(),
-            pl.col("input_total_tokens").min(),
-            *counts,
-            requests_asked().sum().cast(pl.Int64).alias(N_REQUESTS),
-            pl.len().cast(pl.Int64).alias("n_calls"),
-        )
-        .with_columns(month.alias("month"))
-        .sort([*served, "cell"], nulls_last=True)
-        .drop("cell")
+        attempts.select(*served, "started_at", total.alias("input_total_tokens"))[member[present]]
+        .with_columns(*sums, *absent, pl.Series("n_calls", n_calls[present], pl.Int64))
+        .with_columns(pl.col("started_at").dt.strftime("%Y-%m").alias("month"))
+        .sort([*served, "started_at", "input_total_tokens"], nulls_last=True)
     )
+
+
+def _whole_inputs(attempts: pl.DataFrame) -> pl.Series:
+    stated = attempts["input_total_tokens"]
+    return attempts.select(whole_input()).to_series() if stated.null_count() else stated
+
+
+def _codes(attempts: pl.DataFrame, served: Sequence[str]) -> tuple[np.ndarray, int]:
+    """Return a number for every distinct combination of the columns, and an upper bound of them."""
+    codes, n_codes = np.zeros(attempts.height, dtype=np.int64), 1
+    for name in served:
+        values = attempts[name]
+        if values.null_count() == len(values):
+            continue
+        known = values.cast(pl.Int64) if values.dtype == pl.Boolean else values.cast(pl.Categorical).to_physical()
+        n_values = int(known.cast(pl.Int64).max()) + 2  # type: ignore[arg-type]  # not all are NULL
+        codes = codes * n_values + known.cast(pl.Int64).fill_null(n_values - 1).to_numpy()
+        n_codes *= n_values
+    return codes, n_codes
+
+
+def sums_by_cell(counts: pl.Series, groups: np.ndarray, present: np.ndarray) -> pl.Series:
+    """Return exact sums of counts by group, in the order of the groups that are present.
+
+    Args:
+        counts: tokens, not negative; NULL counts as none.
+        groups: number of the group of each count.
+        present: groups to return.
+    """
+    values = (counts.fill_null(0) if counts.null_count() else counts).to_numpy()
+    if int(values.max(initial=0)) * len(values) < _EXACT_IN_FLOAT64:
+        summed = np.bincount(groups, weights=values)[present].astype(np.int64)
+    else:
+        sums = np.zeros(int(groups.max()) + 1, dtype=np.int64)
+        np.add.at(sums, groups, values)
+        summed = sums[present]
+    return pl.Series(counts.name, summed, pl.Int64)
 
 
 @dataclass(frozen=True)
@@ -116,21 +151,20 @@ class _Edges:
         # A tier begins with the first token above its bound.
         return cls(sorted(moments), sorted(times), sorted({above + 1 for above in _values(slots, "input_above")} - {0}))
 
-    def cells(self, at_ns: np.ndarray, total: np.ndarray) -> np.ndarray:
-        """Return the number of the cell of each attempt; cells of different months differ."""
+    def cells(self, at_ns: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, int]:
+        """Return the number of the cell of each attempt, and how many there are; cells of two months differ."""
         months = _month_starts(at_ns)
         parts = [
             (at_ns, sorted({*self.moments, *months})),
             (at_ns % DAY_NS, self.times_of_day),
             (total, self.inputs),
         ]
-        sizes = [len(edges) + 1 for _, edges in parts]
-        weights = [1, *accumulate(sizes[:-1], lambda product, size: product * size)]
-        cells = np.zeros(len(at_ns), dtype=np.int64)
-        for (values, edges), weight in zip(parts, weights, strict=True):
+        cells, n_cells = np.zeros(len(at_ns), dtype=np.int64), 1
+        for values, edges in parts:
             if edges:
-                cells += weight * np.searchsorted(np.array(edges, dtype=np.int64), values, side="right")
-        return cells
+                cells += n_cells * np.searchsorted(np.array(edges, dtype=np.int64), values, side="right")
+                n_cells *= len(edges) + 1
+        return cells, n_cells
 
 
 def _slots(card: RateCard, models: pl.DataFrame) -> pl.DataFrame:

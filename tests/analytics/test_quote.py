@@ -2,6 +2,7 @@ from datetime import datetime
 from decimal import Decimal
 
 import pytest
+from tests.analytics.priced import laid
 
 from tokenpnl.errors import RefusedInputError
 from tokenpnl_analytics.quote import explain_unpriced, quote
@@ -73,3 +74,18 @@ def test_a_missing_price_is_explained_by_what_is_near(card):
     assert "the rate card knows" in str(explain_unpriced("openai", "gpt-99", card))
     assert "nearest: gpt-" in str(explain_unpriced("openai", "gpt-99", card))
     assert "gpt-5-mini" in str(explain_unpriced(None, "gpt-5-minni", card))
+
+
+def test_a_quote_knows_region_tenant_and_searches():
+    asked = {"model": "gpt-4o", "at": "2026-11-24", "usage": {"input_uncached": 1_000_000}, "web_searches": 2}
+    by_region = laid(contract="rules: [{match: {provider: openai, region: 'eu*'}, multiplier: 1.1}]")
+    (answer,) = quote([asked | {"provider": "openai", "region": "eu-1"}], by_region)
+    # 2.50 and two searches at 0.01, all at 1.1.
+    assert (answer.cost_usd, answer.price_version) == (Decimal("2.772"), by_region.version)
+
+
+@pytest.mark.parametrize("wrong", [{"region": 5}, {"provider": ["x"]}, {"web_searches": -1}, {"web_searches": "2"}])
+def test_a_quote_refuses_what_it_cannot_read(card, wrong):
+    asked = {"model": "gpt-4o", "at": "2026-11-24", "usage": {"input_uncached": 1}}
+    with pytest.raises(RefusedInputError, match=next(iter(wrong))):
+        quote([asked | wrong], card)
