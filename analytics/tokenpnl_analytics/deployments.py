@@ -1,5 +1,7 @@
 """Where models ran, side by side: a vendor's API, a cloud, our own servers, an optimised platform, users' devices."""
 
+from collections.abc import Mapping, Sequence
+
 import polars as pl
 
 from tokenpnl.model import CostSource, OutcomeStatus
@@ -12,11 +14,14 @@ from tokenpnl_ingest.dialects.servers import EDGE
 UNKNOWN = "(unknown)"
 DEVICE = "device"
 ORDER = ("managed_api", "cloud", "self_host", "optimized", "edge", UNKNOWN)
+Where = Mapping[str, Sequence[str | None]]
 _KEY = ["workflow", "deployment"]
 _MILLION = 1_000_000
 
 
-def compare(lines: pl.DataFrame, attempts: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
+def compare(
+    lines: pl.DataFrame, attempts: pl.DataFrame, runs: pl.DataFrame, where: Where | None = None
+) -> pl.DataFrame:
     """Return what each deployment option cost each workflow, and how fast it was; one row per pair that was used.
 
     Observed usage, not an experiment: options may have had other requests to serve.
@@ -25,6 +30,7 @@ def compare(lines: pl.DataFrame, attempts: pl.DataFrame, runs: pl.DataFrame) -> 
         lines: line items, those of capacity among them.
         attempts: table `attempts` of the same period.
         runs: table `runs` of the same period.
+        where: owner column -> values to look at; idle capacity is spread over everybody before any is left out.
 
     Returns:
         `workflow, deployment` ((unknown): nothing tells), `calls`, `attempts`, `tokens`, `cost_basis` (tokens,
@@ -34,11 +40,13 @@ def compare(lines: pl.DataFrame, attempts: pl.DataFrame, runs: pl.DataFrame) -> 
         workflow: contributions that add up), `latency_p50_ms, latency_p95_ms` (of the `timed` attempts that ended),
         `priced_share` of the token lines. Money is NULL where it is unknown. Sorted by workflow, then as in `ORDER`.
     """
-    used = _used(attempts)
-    paid = _paid(_named(lines.filter(pl.col("attempt_id").is_not_null())))
-    idle = _named(capacity_shares(lines, _KEY)).group_by(_KEY).agg(pl.col("capacity_usd").sum().alias("idle_usd"))
+    where = where or {}
+    used = _used(_picked(attempts, where))
+    paid = _paid(_named(_picked(lines, where).filter(pl.col("attempt_id").is_not_null())))
+    shares = capacity_shares(lines, [*_KEY, *(name for name in where if name not in _KEY)])
+    idle = _named(_picked(shares, where)).group_by(_KEY).agg(pl.col("capacity_usd").sum().alias("idle_usd"))
     won = (pl.col("outcome") == OutcomeStatus.SUCCESS.value).sum().cast(pl.Int64)
-    successes = runs.group_by("workflow").agg(won.alias("successes"))
+    successes = _picked(runs, where).group_by("workflow").agg(won.alias("successes"))
     joined = used.join(paid, on=_KEY, how="left", nulls_equal=True).join(idle, on=_KEY, how="left", nulls_equal=True)
     joined = joined.join(successes, on="workflow", how="left", nulls_equal=True).with_columns(_basis())
     on_device = (pl.col("cost_basis") == DEVICE) & pl.col("cost_usd").is_null()
@@ -71,6 +79,11 @@ def compare(lines: pl.DataFrame, attempts: pl.DataFrame, runs: pl.DataFrame) -> 
             "workflow", pl.col("deployment").replace_strict(dict(zip(ORDER, range(len(ORDER)), strict=True)), default=9)
         )
     )
+
+
+def _picked(frame: pl.DataFrame, where: Where) -> pl.DataFrame:
+    wanted = [pl.col(name).is_in(list(values), nulls_equal=True) for name, values in where.items()]
+    return frame.filter(*wanted) if wanted else frame
 
 
 def _named(frame: pl.DataFrame) -> pl.DataFrame:

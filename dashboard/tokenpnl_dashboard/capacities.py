@@ -1,19 +1,32 @@
 """What the verb and the page of capacity ask: pools with their use, deployment options side by side."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import polars as pl
 
+from tokenpnl.schema import Table
 from tokenpnl.tables import ATTEMPTS, LINE_ITEMS, METRICS, RUNS
 from tokenpnl_analytics.capacity import CAPACITY_KINDS
-from tokenpnl_analytics.deployments import compare
-from tokenpnl_analytics.frames import conform
+from tokenpnl_analytics.deployments import Where, compare
+from tokenpnl_analytics.frames import schema_of
 from tokenpnl_analytics.pools import pool_usage
 from tokenpnl_analytics.rules.commitments import CommitmentsFile
 from tokenpnl_analytics.rules.gpus import GpusFile
 from tokenpnl_dashboard.book import Book
 
+_PAID = (
+    *("tenant", "attempt_id", "workflow", "deployment", "pool", "started_at", "usage_kind", "quantity", "cost_usd"),
+    *("cost_source", "cost_category"),
+)
+_SERVED = (
+    *("tenant", "attempt_id", "call_key", "workflow", "service_name", "provider", "model", "deployment"),
+    *("service_tier", "region", "gpu_type", "gpu_replica", "started_at", "latency_ms"),
+    *("input_total_tokens", "output_total_tokens"),
+)
+_OWNERS = ("customer_id", "environment")
+_MEASURED = ("tenant", "name", "measured_at", "value", "gpu_replica", "model", "resource_hash")
 Window = dict[str, datetime | None]
 BEGIN = """\
 pools:
@@ -29,30 +42,25 @@ pools:
 
 def pools(book: Book, gpus: GpusFile, commitments: CommitmentsFile, window: Window) -> pl.DataFrame:
     """Return what the pools and commitments of a period cost and how busy they were; see `pool_usage`."""
-    lines = book.query("table", name=LINE_ITEMS.name, where={"usage_kind": list(CAPACITY_KINDS)}, **window)
-    attempts = (
-        book.query("table", name=ATTEMPTS.name, **window)
-        if lines.height
-        else book.query("table", name=ATTEMPTS.name, limit=0)
-    )
-    points = book.query("table", name=METRICS.name, **window)
-    return pool_usage(
-        conform(lines, LINE_ITEMS), conform(attempts, ATTEMPTS), conform(points, METRICS), gpus, commitments
-    )
+    lines = _rows(book, LINE_ITEMS, _PAID, window, where={"usage_kind": list(CAPACITY_KINDS)})
+    # Without capacity no attempt is of interest.
+    attempts = _rows(book, ATTEMPTS, (*_SERVED, *_OWNERS), window, **({} if lines.height else {"limit": 0}))
+    return pool_usage(lines, attempts, _rows(book, METRICS, _MEASURED, window), gpus, commitments)
 
 
-def options(book: Book, window: Window, where: dict[str, Any] | None = None) -> pl.DataFrame:
+def options(book: Book, window: Window, where: Where | None = None) -> pl.DataFrame:
     """Return the deployment options of a period side by side, by workflow; see `compare`.
 
     Args:
         book: asked for lines, attempts and runs.
         window: since and until.
-        where: values by column; idle capacity is spread over all workflows before any is left out.
+        where: values by owner column.
     """
-    tables = {
-        table.name: conform(book.query("table", name=table.name, **window), table)
-        for table in (LINE_ITEMS, ATTEMPTS, RUNS)
-    }
-    found = compare(tables[LINE_ITEMS.name], tables[ATTEMPTS.name], tables[RUNS.name])
-    wanted = (where or {}).get("workflow")
-    return found if wanted is None else found.filter(pl.col("workflow").is_in(wanted, nulls_equal=True))
+    lines = _rows(book, LINE_ITEMS, (*_PAID, *_OWNERS), window)
+    attempts = _rows(book, ATTEMPTS, (*_SERVED, *_OWNERS), window)
+    return compare(lines, attempts, _rows(book, RUNS, ("workflow", *_OWNERS, "outcome"), window), where)
+
+
+def _rows(book: Book, table: Table, columns: Sequence[str], window: Window, **narrow: Any) -> pl.DataFrame:
+    found = book.query("table", name=table.name, columns=list(columns), **window, **narrow)
+    return found.cast({name: dtype for name, dtype in schema_of(table).items() if name in columns})

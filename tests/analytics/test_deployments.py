@@ -19,13 +19,15 @@ API = {"provider": "openai", "model": "gpt-4o-mini", "deployment": "managed_api"
 OWN = {"latency_ms": 1_000.0, **TOKENS}
 
 
-def compared(card: RateCard, *attempts: dict[str, Any], gpus: GpusFile = ONE_GPU) -> dict[str, dict[str, Any]]:
+def compared(
+    card: RateCard, *attempts: dict[str, Any], gpus: GpusFile = ONE_GPU, **where: list[str | None]
+) -> dict[str, dict[str, Any]]:
     frame = served(*({"workflow": "w", **one} for one in attempts))
     fees = pl.DataFrame(schema={"fee_usd": pl.Decimal(38, 12)})
     tokens = charge(frame, fees, card)
     lines = pl.concat([tokens, capacity_lines(frame, gpus, NONE, since=NOON, until=NOON + HOUR)], how="diagonal")
     runs = runs_of({"run_id": "r1", "workflow": "w", "outcome": "success"}, {"run_id": "r2", "workflow": "w"})
-    return {row["deployment"]: row for row in compare(lines, frame, runs).iter_rows(named=True)}
+    return {row["deployment"]: row for row in compare(lines, frame, runs, where).iter_rows(named=True)}
 
 
 def test_the_same_work_by_api_and_by_a_gpu_at_a_fifth_of_its_time_differ_by_the_idle_share(card: RateCard) -> None:
@@ -61,3 +63,10 @@ def test_what_nobody_stated_a_price_for(
 def test_an_option_that_nothing_tells_is_a_row_of_its_own(card: RateCard) -> None:
     row = compared(card, {**API, "deployment": None})["(unknown)"]
     assert (row["calls"], row["cost_basis"], row["cost_usd"]) == (1, "tokens", Decimal("0.135"))
+
+
+def test_a_customer_s_options_bear_its_share_of_the_idle_time(card: RateCard) -> None:
+    both = [{"took": 0.2, "customer_id": "acme", **OWN}, {"at": 0.5, "took": 0.2, "customer_id": None, **OWN}]
+    acme, nobody = (compared(card, *both, customer_id=[name])["self_host"] for name in ("acme", None))
+    assert (acme["cost_usd"], acme["idle_usd"]) == (Decimal("0.498"), Decimal("0.747"))
+    assert acme["total_usd"] + nobody["total_usd"] == Decimal("2.49")

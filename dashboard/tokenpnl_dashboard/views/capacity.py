@@ -10,7 +10,7 @@ from tokenpnl.errors import ConfigurationError
 from tokenpnl_analytics.rules.commitments import COMMITMENTS
 from tokenpnl_analytics.rules.gpus import GPUS
 from tokenpnl_dashboard import capacities, cards, charts_capacity, figures, words
-from tokenpnl_dashboard.filters import Choice, bounds, chosen
+from tokenpnl_dashboard.filters import SHARED, Choice, bounds, chosen
 from tokenpnl_dashboard.state import book, edition, ink, rules
 
 READING = {
@@ -52,7 +52,7 @@ def _draw(choice: Choice) -> None:
     stamp = rules(GPUS).model_dump_json() + rules(COMMITMENTS).model_dump_json()
     with st.skeleton(height=420):
         pools = _pools(edition().data_version, stamp, bounds(choice.period))
-        options = _options(edition().data_version, bounds(choice.period), choice.where)
+        options = _options(edition().data_version, bounds(choice.period), choice.only(*SHARED))
     priced = options["priced_share"].drop_nulls()
     cards.chip(
         f"whole hours in UTC, {words.days_of(choice.period)}",
