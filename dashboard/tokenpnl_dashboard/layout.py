@@ -10,6 +10,7 @@ from tokenpnl_analytics.statement import GRAINS
 from tokenpnl_dashboard import words
 
 _MOST_ACROSS = 5
+_FACTORS = ("design_effect", "runs_per_business_id")
 _CONTRIBUTION = ("cost_usd", "successes", "usd_per_success")
 _BRIEF = {
     "pnl": (
@@ -74,6 +75,8 @@ def _lines_down(found: pl.DataFrame, key: str | None) -> pl.DataFrame:
 
 
 def _says(figures: pl.Series) -> bool:
+    if figures.dtype == pl.Boolean:
+        return bool(figures.any())
     return bool((figures != 0).any()) if figures.dtype.is_numeric() else figures.null_count() < len(figures)
 
 
@@ -85,6 +88,10 @@ def _heads(values: pl.Series) -> list[str]:
 
 
 def _cell(name: str, value: object) -> str | None:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name in _FACTORS and isinstance(value, float):
+        return f"{value:.2f}"
     if value is None and name == "addressable_usd":
         return "unknown"
     if isinstance(value, (Decimal, float)):

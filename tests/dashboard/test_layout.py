@@ -51,3 +51,10 @@ def test_usage_keeps_its_kinds_down_and_unknown_cost_unknown() -> None:
         schema_overrides={"cost_usd": pl.Decimal(38, 12)},
     )
     assert for_eyes("usage", found, None).row(0) == ("output_text", "35,904,048", None, "3")
+
+
+def test_a_factor_is_no_money_and_a_truth_is_a_word() -> None:
+    found = pl.DataFrame({"workflow": ["desk"], "design_effect": [1.234], "estimated": [True]})
+    assert for_eyes("units", found, "workflow").rows() == [("design_effect", "1.23"), ("estimated", "yes")]
+    untrue = found.with_columns(estimated=pl.lit(value=False))
+    assert for_eyes("units", untrue, "workflow")["line"].to_list() == ["design_effect"]
