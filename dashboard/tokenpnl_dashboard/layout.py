@@ -90,14 +90,16 @@ def _heads(values: pl.Series) -> list[str]:
 def _cell(name: str, value: object) -> str | None:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if name in _FACTORS and isinstance(value, float):
-        return f"{value:.2f}"
-    if value is None and name == "addressable_usd":
-        return "unknown"
     if isinstance(value, (Decimal, float)):
-        if name.endswith(("share", "_coverage")):
-            return words.percent(value)
-        return words.days(float(value)) if name == "window_days" else words.usd(value)
+        return _figure(name, value)
     if isinstance(value, int):
         return words.count(value)
     return None if value is None else str(value)
+
+
+def _figure(name: str, value: Decimal | float) -> str:
+    if name in _FACTORS:
+        return f"{value:.2f}"
+    if name.endswith(("_share", "_coverage")):
+        return words.percent(value)
+    return words.days(float(value)) if name == "window_days" else words.usd(value)
