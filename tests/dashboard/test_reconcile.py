@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from streamlit.testing.v1 import AppTest
+from tests.dashboard.frames import book_of, empty_book
 from tests.dashboard.months import furnished
 
 import tokenpnl_dashboard
@@ -160,6 +161,16 @@ def test_the_page_shows_the_bridge_its_findings_and_who_signed(home: Home, exact
     text = said(app)
     assert "1,000,000 tokens of gpt-4o-mini were billed on 5 Oct 2026 and not traced" in text
     assert "Signed by ann" in text
+
+
+def test_the_page_without_data_or_without_a_home_says_why_it_is_empty() -> None:
+    for book, told in ((empty_book(), "OTEL_EXPORTER_OTLP_ENDPOINT"), (book_of(1), "without a home")):
+        state.serve(book)
+        app = AppTest.from_file(APP, default_timeout=60)
+        app.switch_page("views/close.py")
+        app.run()
+        assert not app.exception
+        assert told in said(app)
 
 
 def test_the_page_of_a_closed_month_shows_it_as_closed_and_as_it_reads_now(home: Home) -> None:

@@ -10,15 +10,16 @@ import polars as pl
 from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.invoices.amounts import bad_amounts, to_money, units_in
 from tokenpnl_analytics.invoices.form import CACHE_WRITE, OTHER_SERVICE, OUTPUT, Fault, Invoice, invoice_lines, refuse
-from tokenpnl_analytics.invoices.tables import Tabular, collected, each
+from tokenpnl_analytics.invoices.tables import Tabular, collected, each, several_days
 
 SOURCE = "AWS CUR 2.0"
 _COST, _AMOUNT, _TYPE = "line_item_unblended_cost", "line_item_usage_amount", "line_item_line_item_type"
 _USAGE, _DAY, _CODE = "line_item_usage_type", "line_item_usage_start_date", "line_item_product_code"
 _ACCOUNT, _CURRENCY, _UNIT = "line_item_usage_account_id", "line_item_currency_code", "pricing_unit"
+_UNTIL = "line_item_usage_end_date"
 _WORDS, _INVOICE = "line_item_line_item_description", "bill_invoice_id"
 _NEEDED = (_COST, _AMOUNT, _TYPE, _USAGE, _DAY, _CODE, _CURRENCY)
-_COLUMNS = (*_NEEDED, _ACCOUNT, _UNIT, _WORDS, _INVOICE)
+_COLUMNS = (*_NEEDED, _ACCOUNT, _UNIT, _UNTIL, _WORDS, _INVOICE)
 _METER = (
     r"^(?:MP:)?(?:[A-Z]{2,4}\d?[-_])?(?<model>.+?)-(?:mantle-)?"
     r"(?<meter>cache-read-input|cache-write(?:-1h|-5m)?-input|input|output)-token(?:s|-count)?(?:$|-)(?<rest>.*)$"
@@ -60,7 +61,8 @@ def read(table: Tabular, *, name: str) -> Invoice:
     faults = [
         Fault(row, f"{_DAY} is {at!r} and {_COST} is {cost!r}, expected both") for row, at, cost in undated.iter_rows()
     ]
-    refuse([*faults, *bad_amounts(found, _COST), *bad_amounts(found, _AMOUNT)], name=name, source=SOURCE)
+    long = several_days(found.filter(pl.col(_USAGE).str.contains(_METER)), _DAY, _UNTIL)
+    refuse([*faults, *bad_amounts(found, _COST), *bad_amounts(found, _AMOUNT), *long], name=name, source=SOURCE)
     return Invoice(_lines(found, day), SOURCE, _notes(table, found, others))
 
 

@@ -11,7 +11,7 @@ from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.invoices.amounts import bad_amounts, to_money, units_in
 from tokenpnl_analytics.invoices.form import OTHER_SERVICE, Fault, Invoice, invoice_lines, refuse
 from tokenpnl_analytics.invoices.kinds import kind_of, tier_of
-from tokenpnl_analytics.invoices.tables import Tabular, collected, each
+from tokenpnl_analytics.invoices.tables import Tabular, collected, each, several_days
 from tokenpnl_ingest.dialects.providers import provider_of
 
 SOURCE = "FOCUS"
@@ -22,7 +22,7 @@ _SELLERS = ("ServiceProviderName", "ProviderName")
 _COLUMNS = (
     *_NEEDED, *_SELLERS, "SubAccountId", "BillingAccountId", "ConsumedQuantity", "ConsumedUnit", "PricingQuantity",
     "PricingUnit", "x_UsageKind", "SkuMeter", "x_Model", "ResourceName", "ServiceCategory", "ChargeDescription",
-    "InvoiceId", "CommitmentDiscountId", "PricingCategory",
+    "InvoiceId", "ChargePeriodEnd", "CommitmentDiscountId", "PricingCategory",
 )  # fmt: skip
 _NAMES = {"amazon web services": "aws", "microsoft": "azure", "microsoft azure": "azure", "google cloud": "google"}
 
@@ -47,7 +47,8 @@ def read(table: Tabular, *, name: str) -> Invoice:
     found = rows.filter(ai)
     amounts = ("BilledCost", "ConsumedQuantity", "PricingQuantity")
     bad = [fault for column in amounts for fault in bad_amounts(found, column)]
-    refuse([*_gaps(found), *bad], name=name, source=SOURCE)
+    long = several_days(found.filter(pl.col("ChargeCategory") == "Usage"), "ChargePeriodStart", "ChargePeriodEnd")
+    refuse([*_gaps(found), *bad, *long], name=name, source=SOURCE)
     notes = []
     if rows.height > found.height:
         notes.append(f"{rows.height - found.height:,} usage rows of services other than AI were left out")

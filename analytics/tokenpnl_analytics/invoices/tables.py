@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tokenpnl.errors import RefusedInputError
+from tokenpnl_analytics.invoices.form import Fault
 
 PARQUET = b"PAR1"
 _BOM = b"\xef\xbb\xbf"
@@ -85,6 +86,22 @@ def each(frame: pl.DataFrame, column: str, reading: Callable[[str], object], dty
     values = frame[column].drop_nulls().unique(maintain_order=True).to_list()
     read = pl.Series([reading(value) for value in values], dtype=dtype)
     return pl.col(column).replace_strict(pl.Series(values, dtype=pl.String), read, default=None, return_dtype=dtype)
+
+
+def several_days(frame: pl.DataFrame, since: str, until: str) -> list[Fault]:
+    """Return a fault for each row whose usage spans more than a day, because it could be set against no day's traces.
+
+    Args:
+        frame: `row` and the two columns, ISO times as text; a row without end is passed by.
+        since: column of the start.
+        until: column of the end, not included.
+    """
+    begins, ends = (pl.col(name).str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False) for name in (since, until))
+    long = frame.filter((ends - begins).dt.total_days() > 1).select("row", since, until)
+    return [
+        Fault(row, f"usage of {start} to {end} spans more than a day; export it by day")
+        for row, start, end in long.iter_rows()
+    ]
 
 
 def _csv(content: bytes) -> pl.LazyFrame:

@@ -89,6 +89,13 @@ def test_a_formula_or_a_missing_day_is_refused_by_row() -> None:
         read(line("USE1-X-input-tokens", "1", "1"), *broken)
 
 
+def test_usage_of_a_month_in_one_line_is_refused() -> None:
+    head = HEAD.replace("line_item_usage_start_date,", "line_item_usage_start_date,line_item_usage_end_date,")
+    long = line("USE1-X-input-tokens", "1", "1").replace("05:00:00Z,", "05:00:00Z,2026-11-01T00:00:00Z,")
+    with pytest.raises(RefusedInputError, match="row 2: usage of .* spans more than a day"):
+        aws_cur.read(tabular((head + long).encode(), name="cur.csv"), name="cur.csv")
+
+
 def test_parquet_doubles_become_the_decimals_they_were() -> None:
     frame = pl.read_csv(io.StringIO(HEAD + line("USE1-X-input-tokens", "0.1", "0.3")))
     content = io.BytesIO()

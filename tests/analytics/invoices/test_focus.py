@@ -67,6 +67,13 @@ def test_every_gap_is_listed_by_row() -> None:
         read({}, {"ChargeCategory": "Fee"}, {"ChargePeriodStart": ""})
 
 
+def test_usage_of_a_month_in_one_row_is_refused_and_a_tax_is_not() -> None:
+    month = {"ChargePeriodStart": "2026-10-01T00:00:00Z", "ChargePeriodEnd": "2026-11-01T00:00:00Z"}
+    assert read(month | {"ChargeCategory": "Tax"}).lines.height == 1
+    with pytest.raises(RefusedInputError, match="spans more than a day; export it by day"):
+        read(month)
+
+
 def test_a_formula_is_refused() -> None:
     with pytest.raises(RefusedInputError, match="a formula is not evaluated"):
         read({"BilledCost": "=1+1"})
