@@ -94,12 +94,14 @@ def _cell(name: str, value: object) -> str | None:
         return _figure(name, value)
     if isinstance(value, int):
         return words.count(value)
-    return None if value is None else str(value)
+    if value is None:
+        return "unknown" if name == "addressable_usd" else None
+    return str(value)
 
 
 def _figure(name: str, value: Decimal | float) -> str:
     if name in _FACTORS:
         return f"{value:.2f}"
-    if name.endswith(("_share", "_coverage")):
+    if name.endswith(("share", "_coverage")):
         return words.percent(value)
     return words.days(float(value)) if name == "window_days" else words.usd(value)
