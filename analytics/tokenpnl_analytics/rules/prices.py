@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from fnmatch import translate
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import combinations
 from typing import Annotated, Literal, LiteralString, Self, TypeAlias
 
@@ -69,7 +69,7 @@ class Match(Rules):
                 ) from None
         return pattern
 
-    @property
+    @cached_property
     def given(self) -> dict[str, str]:
         """The fields that were given, spelled as they are compared."""
         found = {name: str(value).lower() for name, value in self if value is not None}
