@@ -1,4 +1,4 @@
-"""What the business got from a run: on the run's span, or later, by run, trace or business id, as an OTLP log record."""
+"""What the business got from a run: on the run's span, or later by run, trace or business id, as an OTLP log record."""
 
 import hashlib
 from collections.abc import Mapping
