@@ -71,3 +71,27 @@ def test_every_moment_and_every_input_falls_into_one_slot_of_its_model(card):
             (pl.col("input_above") < tokens) & (pl.col("input_up_to") >= tokens),
         )
         assert inside["card_key"].n_unique() == inside.height == len(card.keys)
+
+
+def test_a_batch_price_knows_the_standard_one_beside_it(card):
+    key = card.keys["openai", "gpt-4o", "batch"]
+    slots = card.slots.filter((pl.col("card_key") == key) & pl.col("context_matched"))
+    rates = slots.join(card.rates, on="rate_id").filter(pl.col("usage_kind") == "output_text")
+    assert rates.select("usd_per_million", "standard_usd_per_million").rows() == [(Decimal(5), Decimal(10))]
+
+
+def test_a_kind_says_whose_price_it_takes():
+    card = card_of(model_of(ModelPrice(input_mtok=Decimal(2), cache_read_mtok=Decimal(1), output_mtok=Decimal(8))))
+    inherits = dict(card.rates.select("usage_kind", "inherits").iter_rows())
+    assert (inherits["input_cache_read"], inherits["input_cache_write_5m"]) == (None, "input_uncached")
+    assert inherits["output_reasoning"] == "output_text"
+
+
+def test_searches_are_priced_by_the_search():
+    prices = prices_of(card_of(model_of(ModelPrice(web_searches_kcount=Decimal(10)))))
+    assert prices["web_search"] == Decimal(10_000)  # a million at 10 USD per thousand
+
+
+def test_a_rounded_price_keeps_the_exact_one_for_discounts():
+    card = card_of(model_of(ModelPrice(output_mtok=Decimal("0.0000025"))))
+    assert set(card.rates["exact"]) == {"0.0000025"}

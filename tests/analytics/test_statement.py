@@ -168,3 +168,11 @@ def test_a_slice_whose_usage_has_no_price_costs_an_unknown_amount_and_not_nothin
     assert (known["effective_usd"], known["failed_run_usd"]) == (Decimal(1), 0)
     whole = statement(lines).row(0, named=True)
     assert (whole["effective_usd"], whole["failed_run_usd"]) == (Decimal(1), None)
+
+
+def test_batch_savings_are_what_the_standard_tier_would_have_cost_more(books):
+    lines = books([OUT, OUT | {"service_tier": "batch"}], [{"outcome": "success"}])
+    row = statement(lines).row(0, named=True)
+    # One dollar at the standard tier and half of it in batch; the saving is beside, never added in.
+    assert (row["effective_usd"], row["batch_savings_usd"]) == (Decimal("1.5"), Decimal("0.5"))
+    assert memo_lines(books([OUT], [{}]))["batch_savings_usd"].to_list() == [Decimal(0)]
