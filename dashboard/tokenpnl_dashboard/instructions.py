@@ -4,6 +4,7 @@ Rule files are opinions of today. A new price list is stored under its version a
 was used before keeps its version until somebody asks for re-pricing. So the books are the same whenever they are made.
 """
 
+import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from tokenpnl_ingest.home import Home
 
 log = logging.getLogger(__name__)
 ACTOR = "bookkeeper"
+_DEFINITIONS = "success definitions"
 
 
 def card_of_files(configuration: Configuration) -> RateCard:
@@ -118,6 +120,17 @@ class HomeInstructions:
             return
         self._rules = rules if rules.workflows else None
         self._put_in_force(card)
+        self._book_again_by(rules)
+
+    def _book_again_by(self, rules: OutcomesFile) -> None:
+        """Ask to book everything again when success is defined otherwise than in what is booked."""
+        digest = hashlib.sha256(rules.model_dump_json().encode()).hexdigest()
+        before = self._control.remembered(_DEFINITIONS)
+        if before == digest:
+            return
+        if before is not None:
+            self._control.request_rebook(None, None, "success definitions changed", actor=ACTOR)
+        self._control.remember(_DEFINITIONS, digest, actor=ACTOR)
 
     def _put_in_force(self, card: RateCard) -> None:
         """Store the card and let it hold from now on, unless it does already; the very first holds always."""

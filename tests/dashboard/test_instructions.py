@@ -76,3 +76,15 @@ def test_a_request_to_book_again_is_open_until_it_is_done(home: Home) -> None:
         assert (request.since, request.until) == (BEFORE, None)
         told.finish(request)
         assert told.rebooks() == []
+
+
+def test_another_definition_of_success_books_everything_again_once(home: Home) -> None:
+    with instructions_of(home) as told:
+        told.policy()
+        assert told.rebooks() == []
+        write(home, "outcomes.yaml", "workflows: [{workflow: desk, owner: ann, success: resolved, window: 2d}]")
+        told.policy()
+    with instructions_of(home) as again:
+        again.policy()
+        (request,) = again.rebooks()
+        assert (request.since, request.until) == (None, None)

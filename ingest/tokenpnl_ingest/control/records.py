@@ -29,7 +29,11 @@ class PriceVersion:
 
 @dataclass(frozen=True)
 class Scheduled:
-    """A posting: the version prices the usage of [since, until); None is open on that side."""
+    """A posting: the version prices the usage of [since, until); None is open on that side.
+
+    Args:
+        into_closed: it also changes how months read that were closed then; their closed figures stand all the same.
+    """
 
     id: int
     version: str
@@ -38,6 +42,7 @@ class Scheduled:
     reason: str
     posted_at: datetime
     posted_by: str
+    into_closed: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,14 @@ def sections(schedules: Sequence[Scheduled], freezes: Sequence[Freeze] = ()) -> 
 
     Args:
         schedules: in the order in which they were posted; a later one wins on its span, except inside a month that was
-            closed at the moment of posting. Reopening that month later does not let the posting in: it is posted again.
+            closed at the moment of posting, if it does not say that it goes into closed ones. Reopening that month
+            later does not let the posting in: it is posted again.
         freezes: every closed span, past ones included.
     """
     found: list[Section] = []
     for posted in schedules:
         open_spans = [_span(posted.since, posted.until)]
-        for frozen in freezes:
+        for frozen in () if posted.into_closed else freezes:
             if frozen.at <= posted.posted_at and (frozen.lifted_at is None or posted.posted_at < frozen.lifted_at):
                 open_spans = _without(open_spans, _span(frozen.since, frozen.until))
         for span in open_spans:

@@ -83,6 +83,7 @@ SCHEDULES = sa.Table(
     sa.Column("version", sa.String(200), sa.ForeignKey("price_versions.version"), nullable=False),
     _at("since", nullable=True),
     _at("until", nullable=True),
+    sa.Column("into_closed", sa.Boolean, nullable=False),
     _said(),
     _at("posted_at"),
     _said("posted_by"),

@@ -10,7 +10,7 @@ from tokenpnl.errors import RefusedInputError
 from tokenpnl_ingest.control.chain import canonical
 from tokenpnl_ingest.control.connected import Connected, object_of
 from tokenpnl_ingest.control.records import PriceVersion, Rebook, Scheduled
-from tokenpnl_ingest.control.tables import PRICE_VERSIONS, REBOOKS, SCHEDULES, utc_text
+from tokenpnl_ingest.control.tables import ABOUT, PRICE_VERSIONS, REBOOKS, SCHEDULES, utc_text
 
 _ABOUT_VERSION = [column for column in PRICE_VERSIONS.c if column.name != "content"]
 _ABOUT_REBOOK = [column for column in REBOOKS.c if column.name != "finished_at"]
@@ -69,9 +69,18 @@ class Versions(Connected):
         return bytes(content)
 
     def schedule(
-        self, version: str, since: datetime | None, until: datetime | None, reason: str, *, actor: str
+        self,
+        version: str,
+        since: datetime | None,
+        until: datetime | None,
+        reason: str,
+        *,
+        actor: str,
+        into_closed: bool = False,
     ) -> Scheduled:
         """Post that the version prices the usage of [since, until); None is open. A later posting wins on its span.
+
+        Closed months keep the prices of their close, unless `into_closed` says that they are to be read anew beside it.
 
         Raises:
             RefusedInputError: no such version, or a span that ends before it begins.
@@ -79,11 +88,12 @@ class Versions(Connected):
         _check_span(since, until)
         if self._known_digest(version) is None:
             raise RefusedInputError(f"no price version {version!r} to schedule; there are {self._names()}")
-        row = {"version": version, "since": since, "until": until, "reason": reason}
+        row = {"version": version, "since": since, "until": until, "reason": reason, "into_closed": into_closed}
         with self._deed() as deed:
             by = {"posted_at": deed.at, "posted_by": actor}
             number = int(deed.connection.scalar(SCHEDULES.insert().values(row | by).returning(SCHEDULES.c.id)) or 0)
-            deed.note(actor, "schedule", {"id": number, "version": version, "reason": reason, **_told(since, until)})
+            told = {"id": number, "version": version, "reason": reason, "into_closed": into_closed}
+            deed.note(actor, "schedule", told | _told(since, until))
             return Scheduled(id=number, **row, **by)  # type: ignore[arg-type]  # the columns are the fields
 
     def schedules(self) -> list[Scheduled]:
@@ -115,6 +125,19 @@ class Versions(Connected):
             done = deed.connection.execute(REBOOKS.update().where(still_open).values(finished_at=deed.at))
             if done.rowcount:
                 deed.note(actor, "finish_rebook", {"id": number})
+
+    def remembered(self, name: str) -> str | None:
+        """Return what was last remembered under the name; None: nothing."""
+        with self._reading() as connection:
+            value: str | None = connection.scalar(sa.select(ABOUT.c.value).where(ABOUT.c.name == name))
+        return value
+
+    def remember(self, name: str, value: str, *, actor: str) -> None:
+        """Keep a short text under a name, in the place of what was there."""
+        with self._deed() as deed:
+            deed.connection.execute(ABOUT.delete().where(ABOUT.c.name == name))
+            deed.connection.execute(ABOUT.insert().values(name=name, value=value))
+            deed.note(actor, "remember", {"name": name, "value": value})
 
     def _known_digest(self, version: str) -> str | None:
         with self._reading() as connection:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -36,6 +37,11 @@ def test_a_month_that_was_closed_at_the_posting_keeps_its_version() -> None:
     postings = [posted("a", None, None, day=1), posted("b", None, None, day=3)]
     found = sections(postings, [frozen(OCT, NOV, day=2)])
     assert found == [(BEGIN_NS, ns(OCT), "b"), (ns(OCT), ns(NOV), "a"), (ns(NOV), END_NS, "b")]
+
+
+def test_a_posting_into_closed_months_changes_how_they_read() -> None:
+    anew = replace(posted("b", None, None, day=3), into_closed=True)
+    assert sections([posted("a", None, None, day=1), anew], [frozen(OCT, NOV, day=2)]) == [(BEGIN_NS, END_NS, "b")]
 
 
 def test_a_posting_before_the_close_is_what_the_close_froze() -> None:
