@@ -1,8 +1,8 @@
 """The price of one cell: one served model in one tier, span of dates, window of the day and size of input.
 
-Lists lie over each other, lowest first: an imported LiteLLM list where genai-prices knows nothing, genai-prices, an
-override, and a contract. Each kind takes the highest price that names it, and where none does, the price of its parent
-(a cache read without a price of its own costs full input).
+Lists lie over each other, lowest first: an imported LiteLLM list where genai-prices has no price in the tier,
+genai-prices, an override, and a contract. Each kind takes the highest price that names it, and where none does, the
+price of its parent (a cache read without a price of its own costs full input).
 """
 
 from collections.abc import Mapping, Sequence
@@ -118,7 +118,7 @@ def _lists_of_tier(cell: Cell, tier: str) -> list[dict[str, _Quoted]]:
     """Return the lists of another tier, likewise; none for the standard one."""
     if tier == STANDARD:
         return []
-    imported = {} if cell.published else _quotes(cell, PriceSource.LITELLM, tier)
+    imported = {} if cell.own_context and cell.published else _quotes(cell, PriceSource.LITELLM, tier)
     published = {
         kind: _Quoted(price.exact, PriceSource.GENAI_PRICES, inherits=price.inherits)
         for kind, price in (cell.published.items() if cell.own_context else ())

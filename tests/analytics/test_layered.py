@@ -68,6 +68,14 @@ def test_an_imported_list_prices_only_what_nobody_else_does():
     ]
 
 
+def test_an_imported_list_gives_the_tier_that_the_published_one_lacks():
+    contexts = "contexts: {flex: {prices: {input_uncached: 2}}, batch: {prices: {input_uncached: 99}}}"
+    card = laid(litellm=f"rules: [{{match: {{provider: openai, model: gpt-4o}}, {contexts}}}]")
+    lines = lines_of(card, *({"service_tier": tier} for tier in ("flex", "batch", "scale", None)))
+    assert lines["cost_usd"].to_list() == [Decimal(2), Decimal("1.25"), Decimal("2.5"), Decimal("2.5")]
+    assert lines["flags"].to_list() == ["", "", "context_unmatched", ""]
+
+
 def test_versions_follow_each_other_in_event_time():
     old, new = default_rate_card(), laid(contract=DISCOUNTED)
     card = merged([(None, None, old), (JULY_NS, None, new)])
