@@ -23,9 +23,9 @@ from tokenpnl.tables import OUTCOMES, SPANS
 from tokenpnl_analytics.books import book, keep_books
 from tokenpnl_analytics.classify import classify
 from tokenpnl_analytics.frames import empty, schema_of
-from tokenpnl_analytics.prices import charge
-from tokenpnl_analytics.ratecard import default_rate_card
-from tokenpnl_analytics.resolve import resolve
+from tokenpnl_analytics.pricing.prices import charge
+from tokenpnl_analytics.pricing.ratecard import default_rate_card
+from tokenpnl_analytics.resolving.resolve import resolve
 
 TRACES = 20_000
 ROUNDS = 3

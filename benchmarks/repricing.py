@@ -22,9 +22,9 @@ from genai_prices import Usage, calc_price
 
 from tokenpnl.model import UsageKind
 from tokenpnl_analytics.frames import TIME
-from tokenpnl_analytics.prices import token_lines
-from tokenpnl_analytics.ratecard import default_rate_card
-from tokenpnl_analytics.reprice import preview, sums_by_cell
+from tokenpnl_analytics.pricing.prices import token_lines
+from tokenpnl_analytics.pricing.ratecard import default_rate_card
+from tokenpnl_analytics.pricing.reprice import preview, sums_by_cell
 
 CALLS = 10_000_000
 JOINED, ONE_BY_ONE = 1_000_000, 2_000

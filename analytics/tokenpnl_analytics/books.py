@@ -8,13 +8,13 @@ from tokenpnl.model import WITHOUT_DIRECT_RESULT, CostCategory, CostSource
 from tokenpnl.tables import ATTEMPTS, CALLS, EVALUATIONS, LINE_ITEMS, RUNS
 from tokenpnl_analytics.classify import classify
 from tokenpnl_analytics.frames import MONEY, conform, empty
-from tokenpnl_analytics.memos import avoided_costs, primary_costs
-from tokenpnl_analytics.outcome_rules import ruled_outcomes
-from tokenpnl_analytics.outcomes import at_home, attach_outcomes
-from tokenpnl_analytics.prices import charge
-from tokenpnl_analytics.ratecard import RateCard
-from tokenpnl_analytics.resolve import Resolution, resolve
+from tokenpnl_analytics.pricing.memos import avoided_costs, primary_costs
+from tokenpnl_analytics.pricing.prices import charge
+from tokenpnl_analytics.pricing.ratecard import RateCard
+from tokenpnl_analytics.resolving.resolve import Resolution, resolve
 from tokenpnl_analytics.rules.outcomes import OutcomesFile
+from tokenpnl_analytics.unit_cost.outcome_rules import ruled_outcomes
+from tokenpnl_analytics.unit_cost.outcomes import at_home, attach_outcomes
 
 _RUN = ["tenant", "run_id"]
 

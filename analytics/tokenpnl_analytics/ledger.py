@@ -24,13 +24,13 @@ from tokenpnl.errors import StoreError
 from tokenpnl.schema import Table
 from tokenpnl.tables import BOOKED, EVALUATIONS, LINKS, OUTCOMES, SPANS, UNBOOKED
 from tokenpnl_analytics.books import Books, keep_books
-from tokenpnl_analytics.capacity_ledger import CapacityRules, keep_capacity
+from tokenpnl_analytics.capacity.keeping import CapacityRules, keep_capacity
 from tokenpnl_analytics.frames import conform
-from tokenpnl_analytics.links import components, link_keys
-from tokenpnl_analytics.outcome_rules import needs_attributes
-from tokenpnl_analytics.ratecard import RateCard
-from tokenpnl_analytics.resolve import UNREAD
+from tokenpnl_analytics.pricing.ratecard import RateCard
+from tokenpnl_analytics.resolving.links import components, link_keys
+from tokenpnl_analytics.resolving.resolve import UNREAD
 from tokenpnl_analytics.rules.outcomes import OutcomesFile
+from tokenpnl_analytics.unit_cost.outcome_rules import needs_attributes
 from tokenpnl_ingest.store import Store
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import polars as pl
 from scipy import stats
 
 from tokenpnl.model import Flag
-from tokenpnl_analytics.intervals import CONFIDENCE
+from tokenpnl_analytics.unit_cost.intervals import CONFIDENCE
 
 METHOD = "Horvitz-Thompson, traces kept independently"
 _UNKNOWN = "sampled at an unknown rate"

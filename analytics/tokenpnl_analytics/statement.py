@@ -10,7 +10,7 @@ import polars as pl
 
 from tokenpnl.model import WITHOUT_DIRECT_RESULT, ChargeKind, CostCategory, CostSource, OutcomeStatus, ServedReason
 from tokenpnl_analytics.frames import MONEY, known_sum
-from tokenpnl_analytics.units import RUN_DIMENSIONS, unit_costs
+from tokenpnl_analytics.unit_cost.units import RUN_DIMENSIONS, unit_costs
 
 VALUE_COVERAGE_FLOOR = 0.95
 GRAINS = {"hour": "1h", "day": "1d", "week": "1w", "month": "1mo"}

@@ -10,12 +10,12 @@ import polars as pl
 
 from tokenpnl.model import ChargeKind, CostCategory, CostSource, Flag, OutcomeStatus, UsageKind
 from tokenpnl_analytics.books import Books
-from tokenpnl_analytics.capacity import CAPACITY_KINDS
+from tokenpnl_analytics.capacity.items import CAPACITY_KINDS
+from tokenpnl_analytics.capacity.run_capacity import capacity_of_runs
 from tokenpnl_analytics.frames import known_sum
-from tokenpnl_analytics.prices import FEE_KIND
-from tokenpnl_analytics.run_capacity import capacity_of_runs
+from tokenpnl_analytics.pricing.prices import FEE_KIND
 from tokenpnl_analytics.statement import memo_lines
-from tokenpnl_analytics.units import cohort, direct_per_success, unit_costs
+from tokenpnl_analytics.unit_cost.units import cohort, direct_per_success, unit_costs
 
 NONE = "(none)"
 _HOUR_FORMAT = "%Y-%m-%dT%H:00:00Z"

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from tokenpnl.errors import ConfigurationError
-from tokenpnl_analytics.allocation import allocate, allocated_by
+from tokenpnl_analytics.finance.allocation import allocate, allocated_by
 from tokenpnl_analytics.rules.allocation import ALLOCATION, AllocationFile
 from tokenpnl_dashboard.configuration import Configuration
 from tokenpnl_dashboard.snapshots import Snapshot

@@ -12,13 +12,13 @@ import numpy as np
 import polars as pl
 
 from tokenpnl.model import UsageKind
-from tokenpnl_analytics import anomalies, budgets, forecast, variance
-from tokenpnl_analytics.budgets import Burn
 from tokenpnl_analytics.frames import MONEY, TIME
 from tokenpnl_analytics.periods import Period
+from tokenpnl_analytics.planning import anomalies, budgets, forecast, variance
+from tokenpnl_analytics.planning.budgets import Burn
 from tokenpnl_analytics.rules.alerts import Detection
 from tokenpnl_analytics.rules.budgets import Budget, BudgetsFile
-from tokenpnl_analytics.units import SEED
+from tokenpnl_analytics.unit_cost.units import SEED
 
 Query = Callable[..., pl.DataFrame]
 Where = Mapping[str, Sequence[str | None]]

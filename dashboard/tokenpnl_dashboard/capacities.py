@@ -8,10 +8,10 @@ import polars as pl
 
 from tokenpnl.schema import Table
 from tokenpnl.tables import ATTEMPTS, LINE_ITEMS, METRICS, RUNS
-from tokenpnl_analytics.capacity import CAPACITY_KINDS
-from tokenpnl_analytics.deployments import Where, compare
+from tokenpnl_analytics.capacity.deployments import Where, compare
+from tokenpnl_analytics.capacity.items import CAPACITY_KINDS
+from tokenpnl_analytics.capacity.pools import pool_usage
 from tokenpnl_analytics.frames import schema_of
-from tokenpnl_analytics.pools import pool_usage
 from tokenpnl_analytics.rules.commitments import CommitmentsFile
 from tokenpnl_analytics.rules.gpus import GpusFile
 from tokenpnl_dashboard.book import Book

@@ -6,8 +6,8 @@ from typing import Any
 import plotly.graph_objects as go
 import polars as pl
 
-from tokenpnl_analytics.budgets import Burn
-from tokenpnl_analytics.variance import BARS
+from tokenpnl_analytics.planning.budgets import Burn
+from tokenpnl_analytics.planning.variance import BARS
 from tokenpnl_dashboard import theme, words
 from tokenpnl_dashboard.charts import STEP_HEIGHT, Chart, layout
 from tokenpnl_dashboard.theme import Ink

@@ -13,7 +13,7 @@ from tokenpnl.instrumentors import candidates, native_clients
 from tokenpnl.model import CostCategory
 from tokenpnl.tables import UNBOOKED
 from tokenpnl_analytics.rules.registry import RULE_FILES
-from tokenpnl_analytics.units import PRICED_SHARE_FLOOR
+from tokenpnl_analytics.unit_cost.units import PRICED_SHARE_FLOOR
 from tokenpnl_dashboard import words
 from tokenpnl_dashboard.book import Book
 from tokenpnl_dashboard.configuration import Configuration

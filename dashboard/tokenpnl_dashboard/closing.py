@@ -12,9 +12,9 @@ import polars as pl
 
 from tokenpnl.errors import RefusedInputError, StoreError
 from tokenpnl.tables import ATTEMPTS, RUNS
-from tokenpnl_analytics.accrual import INVOICES, accrual
-from tokenpnl_analytics.close import Frozen, empty_lines, manifest, with_origin
-from tokenpnl_analytics.conditions import (
+from tokenpnl_analytics.closing.accrual import INVOICES, accrual
+from tokenpnl_analytics.closing.close import Frozen, empty_lines, manifest, with_origin
+from tokenpnl_analytics.closing.conditions import (
     RECONCILED,
     Condition,
     all_mapped,
@@ -23,14 +23,14 @@ from tokenpnl_analytics.conditions import (
     books_done,
     month_over,
 )
+from tokenpnl_analytics.closing.restate import adjustments, restated, restated_outcomes
+from tokenpnl_analytics.finance.gl import unmapped
 from tokenpnl_analytics.frames import conform
-from tokenpnl_analytics.gl import unmapped
 from tokenpnl_analytics.periods import parse_period
-from tokenpnl_analytics.restate import adjustments, restated, restated_outcomes
+from tokenpnl_analytics.pricing.trueups import true_ups
 from tokenpnl_analytics.rules.accounts import ACCOUNTS
 from tokenpnl_analytics.rules.close import CLOSE
 from tokenpnl_analytics.rules.prices import CONTRACT, FX, PriceFile
-from tokenpnl_analytics.trueups import true_ups
 from tokenpnl_dashboard.book import Book
 from tokenpnl_dashboard.configuration import Configuration
 from tokenpnl_dashboard.lines import line_items

@@ -5,8 +5,8 @@ from decimal import Decimal
 import polars as pl
 
 from tokenpnl.model import CostCategory
-from tokenpnl_analytics.intervals import FEW_SUCCESSES
-from tokenpnl_analytics.units import PRICED_SHARE_FLOOR
+from tokenpnl_analytics.unit_cost.intervals import FEW_SUCCESSES
+from tokenpnl_analytics.unit_cost.units import PRICED_SHARE_FLOOR
 from tokenpnl_dashboard import words
 
 OTHERS = "(others)"

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from tokenpnl.errors import ConfigurationError, RefusedInputError
-from tokenpnl_analytics.capacity_ledger import CapacityRules
-from tokenpnl_analytics.card_file import from_bytes, to_bytes
-from tokenpnl_analytics.layered import card_of, merged
+from tokenpnl_analytics.capacity.keeping import CapacityRules
 from tokenpnl_analytics.ledger import Policy, Rebook
-from tokenpnl_analytics.published import PUBLISHED_FILE, published_card
-from tokenpnl_analytics.ratecard import RateCard, default_rate_card
+from tokenpnl_analytics.pricing.card_file import from_bytes, to_bytes
+from tokenpnl_analytics.pricing.layered import card_of, merged
+from tokenpnl_analytics.pricing.published import PUBLISHED_FILE, published_card
+from tokenpnl_analytics.pricing.ratecard import RateCard, default_rate_card
 from tokenpnl_analytics.rules.commitments import COMMITMENTS
 from tokenpnl_analytics.rules.gpus import GPUS
 from tokenpnl_analytics.rules.outcomes import OUTCOMES, OutcomesFile

@@ -6,9 +6,9 @@ from typing import Any
 import polars as pl
 
 from tokenpnl.tables import LINE_ITEMS
-from tokenpnl_analytics.capacity import CAPACITY_KINDS
+from tokenpnl_analytics.capacity.items import CAPACITY_KINDS
+from tokenpnl_analytics.capacity.run_capacity import capacity_of_runs
 from tokenpnl_analytics.frames import conform
-from tokenpnl_analytics.run_capacity import capacity_of_runs
 from tokenpnl_dashboard.book import Book
 
 

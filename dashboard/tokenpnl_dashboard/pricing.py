@@ -12,11 +12,11 @@ import polars as pl
 
 from tokenpnl.errors import ConfigurationError, RefusedInputError
 from tokenpnl.model import CostSource
-from tokenpnl_analytics.card_file import from_bytes, to_bytes
-from tokenpnl_analytics.crosscheck import cross_check
-from tokenpnl_analytics.layered import merged
-from tokenpnl_analytics.litellm import Imported
-from tokenpnl_analytics.ratecard import RateCard
+from tokenpnl_analytics.pricing.card_file import from_bytes, to_bytes
+from tokenpnl_analytics.pricing.crosscheck import cross_check
+from tokenpnl_analytics.pricing.layered import merged
+from tokenpnl_analytics.pricing.litellm import Imported
+from tokenpnl_analytics.pricing.ratecard import RateCard
 from tokenpnl_analytics.rules.prices import ALIASES, CONTRACT, FX, LITELLM, OVERRIDE, PriceFile
 from tokenpnl_analytics.rules.reading import RuleFile
 from tokenpnl_dashboard.book import Book

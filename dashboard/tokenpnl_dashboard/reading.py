@@ -8,11 +8,11 @@ import streamlit as st
 
 from tokenpnl.semconv import SYNTHETIC
 from tokenpnl.tables import LINE_ITEMS, RESOURCES
-from tokenpnl_analytics.outcome_rules import windows_of
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.rules.outcomes import OUTCOMES
 from tokenpnl_analytics.statement import GRAINS, in_periods, statement
-from tokenpnl_analytics.units import PRODUCTION, cohort, unit_costs
+from tokenpnl_analytics.unit_cost.outcome_rules import windows_of
+from tokenpnl_analytics.unit_cost.units import PRODUCTION, cohort, unit_costs
 from tokenpnl_dashboard import figures
 from tokenpnl_dashboard.filters import Choice, bounds
 from tokenpnl_dashboard.lines import run_capacity

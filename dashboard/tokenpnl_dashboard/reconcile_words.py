@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from tokenpnl_analytics.invoice_charges import AMORTISED
+from tokenpnl_analytics.closing.invoice_charges import AMORTISED
 from tokenpnl_dashboard import words
 
 STEP = {

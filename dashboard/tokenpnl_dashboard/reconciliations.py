@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
+from tokenpnl_analytics.closing.reconcile import Reconciliation
+from tokenpnl_analytics.closing.tolerances import ACCOUNT, PARTS, residual_by_day, shares
 from tokenpnl_analytics.frames import MONEY
-from tokenpnl_analytics.reconcile import Reconciliation
-from tokenpnl_analytics.tolerances import ACCOUNT, PARTS, residual_by_day, shares
 from tokenpnl_dashboard import reconcile_words, words
 from tokenpnl_dashboard.output import plain
 from tokenpnl_ingest.control.records import Reconciled

@@ -11,14 +11,14 @@ from tokenpnl.errors import ConfigurationError
 from tokenpnl.tables import ATTEMPTS, CALLS, DUPLICATES, FEES, LINE_ITEMS, RUNS
 from tokenpnl_analytics.books import Books
 from tokenpnl_analytics.classify import causes, totals_in_both_orders
-from tokenpnl_analytics.controls import controls
 from tokenpnl_analytics.frames import conform
-from tokenpnl_analytics.outcome_rules import definitions_in, windows_of
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.rules.outcomes import OutcomesFile
 from tokenpnl_analytics.statement import GRAINS, in_periods, statement
 from tokenpnl_analytics.summary import summary
-from tokenpnl_analytics.units import RUN_DIMENSIONS, cohort, contributions, unit_costs
+from tokenpnl_analytics.unit_cost.controls import controls
+from tokenpnl_analytics.unit_cost.outcome_rules import definitions_in, windows_of
+from tokenpnl_analytics.unit_cost.units import RUN_DIMENSIONS, cohort, contributions, unit_costs
 from tokenpnl_dashboard.book import Book
 from tokenpnl_dashboard.lines import run_capacity
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from tokenpnl.errors import StoreError
 from tokenpnl.tables import RUNS
-from tokenpnl_analytics.close import Frozen, differences, manifest, overall_sha256, with_origin
+from tokenpnl_analytics.closing.close import Frozen, differences, manifest, overall_sha256, with_origin
 from tokenpnl_analytics.frames import conform
 from tokenpnl_dashboard.configuration import Configuration
 

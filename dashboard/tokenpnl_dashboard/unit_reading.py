@@ -9,13 +9,13 @@ import streamlit as st
 
 from tokenpnl.errors import ConfigurationError, StoreError
 from tokenpnl.tables import OUTCOMES as STATED
-from tokenpnl_analytics.cash import cash_view
-from tokenpnl_analytics.controls import outcomes_without_run, untraced_share
 from tokenpnl_analytics.frames import MONEY, TIME
-from tokenpnl_analytics.outcome_rules import definition_changes, definitions_in
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.rules.outcomes import OUTCOMES, OutcomesFile
-from tokenpnl_analytics.units import contributions
+from tokenpnl_analytics.unit_cost.cash import cash_view
+from tokenpnl_analytics.unit_cost.controls import outcomes_without_run, untraced_share
+from tokenpnl_analytics.unit_cost.outcome_rules import definition_changes, definitions_in
+from tokenpnl_analytics.unit_cost.units import contributions
 from tokenpnl_dashboard.filters import Choice, bounds
 from tokenpnl_dashboard.reading import RUN_FILTERS, the_cohort
 from tokenpnl_dashboard.state import ask, edition, home, rules

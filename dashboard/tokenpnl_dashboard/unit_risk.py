@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from tokenpnl_analytics.risk import break_even_clean_up_usd, risk_adjusted
+from tokenpnl_analytics.unit_cost.risk import break_even_clean_up_usd, risk_adjusted
 from tokenpnl_dashboard import words
 from tokenpnl_dashboard.filters import NOBODY
 

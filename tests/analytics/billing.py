@@ -8,8 +8,8 @@ import polars as pl
 
 from tokenpnl.schema import Type
 from tokenpnl.tables import LINE_ITEMS
+from tokenpnl_analytics.closing.invoices.form import INVOICE_LINES, invoice_lines
 from tokenpnl_analytics.frames import schema_of
-from tokenpnl_analytics.invoices.form import INVOICE_LINES, invoice_lines
 
 DAY = date(2026, 10, 7)
 _PLAIN: dict[Type, Any] = {Type.TEXT: "", Type.INT: 0}

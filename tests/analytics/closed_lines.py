@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from tokenpnl_analytics.close import CLOSED_LINES
+from tokenpnl_analytics.closing.close import CLOSED_LINES
 
 START = datetime(2026, 10, 5, 12, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from hypothesis import settings
 from tokenpnl.schema import Table, Type
 from tokenpnl.tables import ATTEMPTS, CALLS, DUPLICATES, FEES, OUTCOMES, RUNS
 from tokenpnl_analytics.frames import schema_of
-from tokenpnl_analytics.ratecard import RateCard, default_rate_card
+from tokenpnl_analytics.pricing.ratecard import RateCard, default_rate_card
 
 # A law is about results; how long a busy machine takes for one example is not its subject.
 settings.register_profile("laws", deadline=None)

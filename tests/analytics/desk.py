@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from tokenpnl_analytics.ledger import Bookkeeper, Policy, Standing
-from tokenpnl_analytics.ratecard import default_rate_card
+from tokenpnl_analytics.pricing.ratecard import default_rate_card
 from tokenpnl_ingest.collector import Collector
 from tokenpnl_ingest.home import Home
 from tokenpnl_ingest.otlp import Signal

@@ -6,9 +6,9 @@ from typing import Any
 import polars as pl
 from tests.analytics.conftest import attempts_of
 
-from tokenpnl_analytics.layered import card_of
-from tokenpnl_analytics.prices import token_lines
-from tokenpnl_analytics.ratecard import RateCard
+from tokenpnl_analytics.pricing.layered import card_of
+from tokenpnl_analytics.pricing.prices import token_lines
+from tokenpnl_analytics.pricing.ratecard import RateCard
 from tokenpnl_analytics.rules.prices import ALIASES, CONTRACT, FX, LITELLM, OVERRIDE
 
 _FILES = {"contract": CONTRACT, "override": OVERRIDE, "aliases": ALIASES, "fx": FX, "litellm": LITELLM}

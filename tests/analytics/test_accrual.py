@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from tests.analytics.closed_lines import line, lines_of
 
-from tokenpnl_analytics.accrual import INVOICES, accrual, unbilled_timeouts
+from tokenpnl_analytics.closing.accrual import INVOICES, accrual, unbilled_timeouts
 
 TIMEOUT = {"step": "answer", "status": "timeout", "usage_missing": True}
 NONE = INVOICES.to_frame()

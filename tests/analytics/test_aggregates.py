@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.analytics.spans import chat, frame, run, span
 
-from tokenpnl_analytics.resolve import Resolution, resolve
+from tokenpnl_analytics.resolving.resolve import Resolution, resolve
 
 
 def agent(span_id: str, parent: str | None, usage: tuple[int, int], **columns: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.analytics.line_rows import START, lines_of, usd
 
-from tokenpnl_analytics.allocation import SCHEMA, allocate, allocated_by, flows, rule_hits, unallocated_share
+from tokenpnl_analytics.finance.allocation import SCHEMA, allocate, allocated_by, flows, rule_hits, unallocated_share
 from tokenpnl_analytics.rules.allocation import ALLOCATION, AllocationFile
 from tokenpnl_analytics.rules.line_match import COLUMN_OF
 from tokenpnl_analytics.statement import in_periods

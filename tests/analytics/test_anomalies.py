@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from tests.analytics.test_tails import steady
 
-from tokenpnl_analytics.anomalies import anomalies, first_uses, with_causes
 from tokenpnl_analytics.frames import MONEY, TIME
-from tokenpnl_analytics.tails import WEEK
+from tokenpnl_analytics.planning.anomalies import anomalies, first_uses, with_causes
+from tokenpnl_analytics.planning.tails import WEEK
 
 BEGIN = datetime(2026, 8, 3, tzinfo=UTC)  # a Monday
 WEEKS = 9

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.analytics.spans import chat, frame, run, span
 
-from tokenpnl_analytics.resolve import resolve
+from tokenpnl_analytics.resolving.resolve import resolve
 
 
 def attempts(*rows: dict[str, Any]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from tokenpnl.tables import OUTCOMES
 from tokenpnl_analytics.audit import audit
 from tokenpnl_analytics.books import keep_books
 from tokenpnl_analytics.frames import empty
-from tokenpnl_analytics.ratecard import default_rate_card
+from tokenpnl_analytics.pricing.ratecard import default_rate_card
 
 
 def audited(*rows: dict[str, Any]) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 import polars as pl
 from tests.analytics.spans import chat, frame, run, span
 
-from tokenpnl_analytics.bill import bearers
-from tokenpnl_analytics.forest import forest
-from tokenpnl_analytics.resolve import resolve
+from tokenpnl_analytics.resolving.bill import bearers
+from tokenpnl_analytics.resolving.forest import forest
+from tokenpnl_analytics.resolving.resolve import resolve
 
 
 def billed(*rows: dict[str, object]) -> list[tuple[str, int]]:

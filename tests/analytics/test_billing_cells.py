@@ -3,7 +3,7 @@
 import polars as pl
 from tests.analytics.billing import at, billed, traced
 
-from tokenpnl_analytics.billing_cells import cells
+from tokenpnl_analytics.closing.billing_cells import cells
 from tokenpnl_analytics.rules.reconciliation import RECONCILIATION, ReconciliationFile
 
 

@@ -11,7 +11,7 @@ from tokenpnl.schema import Table
 from tokenpnl.tables import ATTEMPTS, CALLS, DUPLICATES, FEES, LINE_ITEMS, OUTCOMES, RUNS, SPANS
 from tokenpnl_analytics.books import Books, book, keep_books
 from tokenpnl_analytics.frames import empty, schema_of
-from tokenpnl_analytics.resolve import Resolution
+from tokenpnl_analytics.resolving.resolve import Resolution
 
 OUT = {"output_text_tokens": 100_000}  # 1 USD on gpt-4o
 TABLES: dict[str, Table] = {

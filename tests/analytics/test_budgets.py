@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tokenpnl_analytics.budgets import Burn, Standing, budget_table, burn, span_of
 from tokenpnl_analytics.frames import MONEY, TIME
+from tokenpnl_analytics.planning.budgets import Burn, Standing, budget_table, burn, span_of
 from tokenpnl_analytics.rules.budgets import Budget
 
 BEGIN = datetime(2026, 9, 1, tzinfo=UTC)

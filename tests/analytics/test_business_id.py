@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.analytics.test_ledger import Desk, call, desk_at, span
+from tests.analytics.desk import Desk, call, desk_at, span
 
 from tokenpnl_ingest.otlp import Signal
 from tokenpnl_ingest.statements import decoded_statements

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.analytics.spans import chat, frame, run, span
 
-from tokenpnl_analytics.resolve import Resolution, resolve
+from tokenpnl_analytics.resolving.resolve import Resolution, resolve
 
 FAILED = {"status_code": "error", "error_type": "500", "http_status": 500}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.analytics.conftest import attempts_of
 
 from tokenpnl.tables import LINE_ITEMS
-from tokenpnl_analytics.capacity import capacity_lines, capacity_shares
+from tokenpnl_analytics.capacity.items import capacity_lines, capacity_shares
 from tokenpnl_analytics.frames import schema_of
 from tokenpnl_analytics.rules.commitments import COMMITMENTS, CommitmentsFile
 from tokenpnl_analytics.rules.gpus import GPUS, GpusFile

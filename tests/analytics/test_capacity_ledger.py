@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from tests.analytics.desk import START_NS, Desk, Span, call, desk_at, run
 
-from tokenpnl_analytics.capacity_ledger import CapacityRules
+from tokenpnl_analytics.capacity.keeping import CapacityRules
 from tokenpnl_analytics.ledger import Bookkeeper, Policy, Standing
-from tokenpnl_analytics.ratecard import default_rate_card
+from tokenpnl_analytics.pricing.ratecard import default_rate_card
 from tokenpnl_analytics.rules.gpus import GPUS
 
 HOUR = datetime.fromtimestamp(START_NS / 1e9, UTC).replace(minute=0, second=0)

@@ -5,9 +5,9 @@ import pytest
 from tests.analytics.priced import laid, lines_of
 
 from tokenpnl.errors import ConfigurationError
-from tokenpnl_analytics.card_file import from_bytes, to_bytes
-from tokenpnl_analytics.layered import merged
-from tokenpnl_analytics.ratecard import default_rate_card
+from tokenpnl_analytics.pricing.card_file import from_bytes, to_bytes
+from tokenpnl_analytics.pricing.layered import merged
+from tokenpnl_analytics.pricing.ratecard import default_rate_card
 
 RULES = {
     "contract": "rules: [{match: {provider: openai, region: 'eu*'}, discount_pct: 12.5, from: 2026-01-01}]",

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from tokenpnl_analytics.cash import cash_view
+from tokenpnl_analytics.unit_cost.cash import cash_view
 
 
 def test_cost_and_outcomes_of_the_same_days_stand_side_by_side_without_a_quotient(rows: Any) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tokenpnl.model import CostCategory
 from tokenpnl_analytics.classify import causes, classify, totals_in_both_orders
-from tokenpnl_analytics.prices import charge
+from tokenpnl_analytics.pricing.prices import charge
 
 TIMED_OUT = {"status": "timeout", "superseded": True}
 INVALID = {"output_valid": False, "superseded": True}

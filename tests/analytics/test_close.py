@@ -9,8 +9,8 @@ import pytest
 from tests.analytics.closed_lines import line, lines_of
 
 from tokenpnl.tables import LINE_ITEMS
-from tokenpnl_analytics.close import Frozen, differences, manifest, overall_sha256, with_origin
-from tokenpnl_analytics.digest import digest
+from tokenpnl_analytics.closing.close import Frozen, differences, manifest, overall_sha256, with_origin
+from tokenpnl_analytics.closing.digest import digest
 from tokenpnl_analytics.frames import conform
 
 OCTOBER = {"month": "2026-10", "since": datetime(2026, 10, 1, tzinfo=UTC), "until": datetime(2026, 11, 1, tzinfo=UTC),

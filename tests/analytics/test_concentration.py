@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpnl_analytics.concentration import concentration, cost_histogram
-from tokenpnl_analytics.units import cohort
+from tokenpnl_analytics.unit_cost.concentration import concentration, cost_histogram
+from tokenpnl_analytics.unit_cost.units import cohort
 
 
 def runs_of(rows: Any, *told: tuple[str | None, str, str | None]) -> Any:

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from tests.analytics.closed_lines import line, lines_of
 
-from tokenpnl_analytics.conditions import (
+from tokenpnl_analytics.closing.conditions import (
     RECONCILED,
     all_mapped,
     all_priced,
@@ -14,7 +14,7 @@ from tokenpnl_analytics.conditions import (
     conditions_frame,
     month_over,
 )
-from tokenpnl_analytics.gl import unmapped
+from tokenpnl_analytics.finance.gl import unmapped
 from tokenpnl_analytics.rules.accounts import ACCOUNTS
 
 NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC)

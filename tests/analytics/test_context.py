@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.analytics.spans import chat, frame, run, span
 
-from tokenpnl_analytics.resolve import resolve
+from tokenpnl_analytics.resolving.resolve import resolve
 
 
 def placed(*rows: dict[str, Any], at: str = "a") -> dict[str, Any]:

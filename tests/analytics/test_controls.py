@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tokenpnl_analytics.controls import controls, outcomes_without_run, untraced_share
-from tokenpnl_analytics.units import cohort
+from tokenpnl_analytics.unit_cost.controls import controls, outcomes_without_run, untraced_share
+from tokenpnl_analytics.unit_cost.units import cohort
 
 
 def told(rows: Any, *runs: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 from decimal import Decimal
 
 from tokenpnl_analytics.classify import classify
-from tokenpnl_analytics.crosscheck import cross_check
-from tokenpnl_analytics.prices import charge
+from tokenpnl_analytics.pricing.crosscheck import cross_check
+from tokenpnl_analytics.pricing.prices import charge
 
 
 def test_reported_costs_stand_beside_ours_and_are_never_added(rows, card):

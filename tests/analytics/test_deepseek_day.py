@@ -13,11 +13,11 @@ import polars as pl
 import pytest
 from tests.analytics.conftest import attempts_of, runs_of
 
-from tokenpnl_analytics.capacity import capacity_lines
+from tokenpnl_analytics.capacity.items import capacity_lines
+from tokenpnl_analytics.capacity.pools import pool_usage
 from tokenpnl_analytics.classify import classify
-from tokenpnl_analytics.layered import card_of
-from tokenpnl_analytics.pools import pool_usage
-from tokenpnl_analytics.prices import charge
+from tokenpnl_analytics.pricing.layered import card_of
+from tokenpnl_analytics.pricing.prices import charge
 from tokenpnl_analytics.rules.commitments import CommitmentsFile
 from tokenpnl_analytics.rules.gpus import GPUS
 from tokenpnl_analytics.rules.prices import OVERRIDE

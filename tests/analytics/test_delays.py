@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tokenpnl_analytics.delays import known_share, outcome_windows
+from tokenpnl_analytics.unit_cost.delays import known_share, outcome_windows
 
 
 def test_the_window_is_the_observed_95th_percentile_of_delay(rows):

@@ -8,10 +8,10 @@ import pytest
 from tests.analytics.conftest import runs_of
 from tests.analytics.test_capacity import HOUR, NONE, NOON, ONE_GPU, served
 
-from tokenpnl_analytics.capacity import capacity_lines
-from tokenpnl_analytics.deployments import compare
-from tokenpnl_analytics.prices import charge
-from tokenpnl_analytics.ratecard import RateCard
+from tokenpnl_analytics.capacity.deployments import compare
+from tokenpnl_analytics.capacity.items import capacity_lines
+from tokenpnl_analytics.pricing.prices import charge
+from tokenpnl_analytics.pricing.ratecard import RateCard
 from tokenpnl_analytics.rules.gpus import GpusFile
 
 TOKENS = {"input_total_tokens": 900_000, "input_uncached_tokens": 900_000, "output_total_tokens": 0}

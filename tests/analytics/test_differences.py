@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.analytics.billing import at, billed, traced
 
-from tokenpnl_analytics.billing_cells import cells
-from tokenpnl_analytics.differences import DIFFERENCES, differences
+from tokenpnl_analytics.closing.billing_cells import cells
+from tokenpnl_analytics.closing.differences import DIFFERENCES, differences
 from tokenpnl_analytics.rules.reconciliation import ReconciliationFile
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpnl_analytics.digest import digest
+from tokenpnl_analytics.closing.digest import digest
 from tokenpnl_analytics.frames import MONEY, TIME
 
 ROWS = pl.DataFrame(

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.analytics.billing import at, billed, traced
 
-from tokenpnl_analytics.reconcile import reconcile
+from tokenpnl_analytics.closing.reconcile import reconcile
 
 
 def named(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> list[dict[str, Any]]:

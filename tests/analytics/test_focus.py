@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.analytics.line_rows import START, lines_of, usd
 
 from tokenpnl.tables import LINE_ITEMS
-from tokenpnl_analytics.focus import focus_rows, unpriced_usage
-from tokenpnl_analytics.focus_checks import FAILED, focus_check
+from tokenpnl_analytics.finance.focus import focus_rows, unpriced_usage
+from tokenpnl_analytics.finance.focus_checks import FAILED, focus_check
 from tokenpnl_analytics.frames import schema_of
 from tokenpnl_analytics.statement import statement
 

@@ -9,9 +9,9 @@ import pytest
 from tests.analytics.line_rows import lines_of
 
 from tokenpnl.tables import LINE_ITEMS
-from tokenpnl_analytics.focus import focus_rows
-from tokenpnl_analytics.focus_checks import CHECKS, FAILED, PASSED, SKIPPED, focus_check
-from tokenpnl_analytics.focus_columns import COLUMNS, MANDATORY
+from tokenpnl_analytics.finance.focus import focus_rows
+from tokenpnl_analytics.finance.focus_checks import CHECKS, FAILED, PASSED, SKIPPED, focus_check
+from tokenpnl_analytics.finance.focus_columns import COLUMNS, MANDATORY
 from tokenpnl_analytics.frames import MONEY, schema_of
 
 Break = Callable[[pl.DataFrame], pl.DataFrame]

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tokenpnl_analytics.forecast import accuracy, backtest, daily, forecast
 from tokenpnl_analytics.frames import MONEY, TIME
+from tokenpnl_analytics.planning.forecast import accuracy, backtest, daily, forecast
 
 BEGIN = date(2026, 8, 3)  # a Monday
 WEEK = [120, 120, 120, 120, 120, 20, 20]

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.analytics.spans import chat, frame, run, span
 
-from tokenpnl_analytics.forest import Forest, counting_versions, forest
-from tokenpnl_analytics.resolve import resolve
+from tokenpnl_analytics.resolving.forest import Forest, counting_versions, forest
+from tokenpnl_analytics.resolving.resolve import resolve
 
 
 def parents(trees: Forest) -> dict[str, str | None]:

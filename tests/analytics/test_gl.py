@@ -11,8 +11,8 @@ from tests.analytics.line_rows import START, lines_of, usd
 
 from tokenpnl.errors import ConfigurationError
 from tokenpnl.tables import LINE_ITEMS
+from tokenpnl_analytics.finance.gl import journal, unmapped
 from tokenpnl_analytics.frames import schema_of
-from tokenpnl_analytics.gl import journal, unmapped
 from tokenpnl_analytics.rules.accounts import ACCOUNTS, TEMPLATE
 
 USUAL = ACCOUNTS.parse(TEMPLATE)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tokenpnl_analytics.intervals import fieller_limits, ratio_interval
+from tokenpnl_analytics.unit_cost.intervals import fieller_limits, ratio_interval
 
 
 def interval(cost, successes, clusters=None, seed=1):

@@ -8,7 +8,7 @@ import pytest
 from tests.analytics.billing import billed, traced
 
 from tokenpnl.errors import ConfigurationError
-from tokenpnl_analytics.invoice_charges import charges_of, in_usd
+from tokenpnl_analytics.closing.invoice_charges import charges_of, in_usd
 from tokenpnl_analytics.rules.prices import FX, FxFile
 from tokenpnl_analytics.rules.reconciliation import ReconciliationFile
 

@@ -4,8 +4,8 @@ from decimal import Decimal
 import pytest
 from tests.analytics.priced import costs, laid, lines_of
 
-from tokenpnl_analytics.layered import card_of, merged
-from tokenpnl_analytics.ratecard import default_rate_card
+from tokenpnl_analytics.pricing.layered import card_of, merged
+from tokenpnl_analytics.pricing.ratecard import default_rate_card
 
 JULY = datetime(2026, 7, 1, tzinfo=UTC)
 JULY_NS = int(JULY.timestamp()) * 10**9

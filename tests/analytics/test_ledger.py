@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from tests.analytics.desk import START_NS, Desk, call, desk_at, run, traces
 
 from tokenpnl.tables import DERIVED
-from tokenpnl_analytics.capacity_ledger import CapacityRules
+from tokenpnl_analytics.capacity.keeping import CapacityRules
 from tokenpnl_analytics.ledger import Bookkeeper, Policy, Rebook, Standing
-from tokenpnl_analytics.ratecard import default_rate_card
+from tokenpnl_analytics.pricing.ratecard import default_rate_card
 from tokenpnl_analytics.rules.outcomes import OUTCOMES as OUTCOME_RULES
 from tokenpnl_ingest.otlp import Signal
 

@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 from tests.analytics.spans import chat, frame, span
 
-from tokenpnl_analytics.links import components, link_keys
+from tokenpnl_analytics.resolving.links import components, link_keys
 
 
 def n_components(*rows: dict[str, Any]) -> int:

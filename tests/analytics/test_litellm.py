@@ -5,8 +5,8 @@ import pytest
 from tests.analytics.priced import lines_of
 
 from tokenpnl.errors import RefusedInputError
-from tokenpnl_analytics.layered import card_of
-from tokenpnl_analytics.litellm import import_litellm
+from tokenpnl_analytics.pricing.layered import card_of
+from tokenpnl_analytics.pricing.litellm import import_litellm
 
 CLAUDE = {
     "litellm_provider": "vertex_ai-anthropic_models",

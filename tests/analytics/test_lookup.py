@@ -1,8 +1,8 @@
 import polars as pl
 from tests.analytics.priced import laid
 
-from tokenpnl_analytics.lookup import RULED, as_ruled, lookup
-from tokenpnl_analytics.ratecard import default_rate_card
+from tokenpnl_analytics.pricing.lookup import RULED, as_ruled, lookup
+from tokenpnl_analytics.pricing.ratecard import default_rate_card
 
 USAGES = pl.DataFrame(
     {

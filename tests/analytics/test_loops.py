@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.analytics.spans import chat, frame, run, span
 
-from tokenpnl_analytics.resolve import resolve
+from tokenpnl_analytics.resolving.resolve import resolve
 
 ASKED = {"prompt_hash": "p"}
 USED = {"operation": "tool", "tool_name": "search", "arguments_hash": "a", "fee_usd": 1, "step_name": "find"}

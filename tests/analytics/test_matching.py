@@ -1,6 +1,6 @@
 import pytest
 
-from tokenpnl_analytics.matching import match
+from tokenpnl_analytics.pricing.matching import match
 
 
 def named(card, provider, model, tier=None):

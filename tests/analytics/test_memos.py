@@ -1,7 +1,7 @@
 from decimal import Decimal
 
-from tokenpnl_analytics.memos import avoided_costs, primary_costs
-from tokenpnl_analytics.prices import charge
+from tokenpnl_analytics.pricing.memos import avoided_costs, primary_costs
+from tokenpnl_analytics.pricing.prices import charge
 
 
 def test_a_hit_of_the_applications_cache_books_what_it_avoided(rows, card):

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.analytics.spans import chat, frame, run
 
-from tokenpnl_analytics.resolve import resolve
+from tokenpnl_analytics.resolving.resolve import resolve
 
 SAME = {"response_id": "r"}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tokenpnl_analytics.model_names import common_names
+from tokenpnl_analytics.closing.model_names import common_names
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,10 @@ from tests.analytics.spans import chat, frame, run, span
 from tokenpnl.tables import EVALUATIONS, OUTCOMES
 from tokenpnl_analytics.books import keep_books
 from tokenpnl_analytics.frames import empty, schema_of
-from tokenpnl_analytics.outcome_rules import (
+from tokenpnl_analytics.resolving.resolve import resolve
+from tokenpnl_analytics.rules.outcomes import OUTCOMES as FILE
+from tokenpnl_analytics.rules.outcomes import OutcomesFile
+from tokenpnl_analytics.unit_cost.outcome_rules import (
     NO_DEFINITION,
     definition_changes,
     definitions,
@@ -20,9 +23,6 @@ from tokenpnl_analytics.outcome_rules import (
     ruled_outcomes,
     windows_of,
 )
-from tokenpnl_analytics.resolve import resolve
-from tokenpnl_analytics.rules.outcomes import OUTCOMES as FILE
-from tokenpnl_analytics.rules.outcomes import OutcomesFile
 
 HEAD = "workflows:\n- {workflow: support_reply, owner: desk, success: solved, values: {success: 3.10}, rules: "
 JUDGED = "{when: {evaluation: answer_ok, score_at_least: 0.8}, outcome: success, reason: judged}"

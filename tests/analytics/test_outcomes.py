@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpnl_analytics.outcomes import attach_outcomes, current_outcomes, outcome_delays
+from tokenpnl_analytics.unit_cost.outcomes import attach_outcomes, current_outcomes, outcome_delays
 
 
 def now(rows, *statements, runs=None):

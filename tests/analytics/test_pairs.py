@@ -4,7 +4,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenpnl_analytics.pairs import groups, one_to_one
+from tokenpnl_analytics.resolving.pairs import groups, one_to_one
 
 
 def candidates(*rows: tuple[int, int, int]) -> pl.DataFrame:

@@ -9,9 +9,9 @@ import pytest
 from tests.analytics.test_capacity import NOON, served
 
 from tokenpnl.tables import METRICS
-from tokenpnl_analytics.capacity import capacity_lines
+from tokenpnl_analytics.capacity.items import capacity_lines
+from tokenpnl_analytics.capacity.pools import measured, pool_usage
 from tokenpnl_analytics.frames import conform
-from tokenpnl_analytics.pools import measured, pool_usage
 from tokenpnl_analytics.rules.commitments import COMMITMENTS, CommitmentsFile
 from tokenpnl_analytics.rules.gpus import GPUS, GpusFile
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 import polars as pl
 from tests.analytics.priced import laid
 
-from tokenpnl_analytics.layered import merged
-from tokenpnl_analytics.pricelist import card_differences, dated_prices, price_list
-from tokenpnl_analytics.ratecard import default_rate_card
+from tokenpnl_analytics.pricing.layered import merged
+from tokenpnl_analytics.pricing.pricelist import card_differences, dated_prices, price_list
+from tokenpnl_analytics.pricing.ratecard import default_rate_card
 
 NOVEMBER = datetime(2026, 11, 24, tzinfo=UTC)
 CARD = laid(

@@ -7,8 +7,8 @@ import pytest
 from genai_prices import Usage, calc_price
 
 from tokenpnl.model import UsageKind
-from tokenpnl_analytics.prices import charge
-from tokenpnl_analytics.ratecard import CONTEXTS, STANDARD
+from tokenpnl_analytics.pricing.prices import charge
+from tokenpnl_analytics.pricing.ratecard import CONTEXTS, STANDARD
 
 
 def total_usd(lines):

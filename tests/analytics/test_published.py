@@ -5,8 +5,8 @@ import pytest
 from tests.analytics.priced import costs
 
 from tokenpnl.errors import RefusedInputError
-from tokenpnl_analytics.card_file import from_bytes, to_bytes
-from tokenpnl_analytics.published import published_card
+from tokenpnl_analytics.pricing.card_file import from_bytes, to_bytes
+from tokenpnl_analytics.pricing.published import published_card
 
 ACME = [
     {

@@ -5,7 +5,7 @@ import pytest
 from tests.analytics.priced import laid
 
 from tokenpnl.errors import RefusedInputError
-from tokenpnl_analytics.quote import explain_unpriced, quote
+from tokenpnl_analytics.pricing.quote import explain_unpriced, quote
 
 USAGE = {"provider": "openai", "model": "gpt-4o", "at": "2026-11-20T10:00:00Z", "usage": {"input_uncached": 1_000_000}}
 

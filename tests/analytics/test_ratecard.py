@@ -5,7 +5,7 @@ import polars as pl
 from genai_prices.data_snapshot import DataSnapshot
 from genai_prices.types import ClauseEquals, ModelInfo, ModelPrice, Provider, Tier, TieredPrices
 
-from tokenpnl_analytics.ratecard import flatten
+from tokenpnl_analytics.pricing.ratecard import flatten
 
 
 def card_of(*models):

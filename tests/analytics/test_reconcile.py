@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.analytics.billing import at, billed, traced
 
 from tokenpnl.errors import ConfigurationError
-from tokenpnl_analytics.reconcile import STEPS, WATERFALL, Reconciliation, Terms, days_of_month, reconcile
+from tokenpnl_analytics.closing.reconcile import STEPS, WATERFALL, Reconciliation, Terms, days_of_month, reconcile
 from tokenpnl_analytics.rules.prices import FX
 from tokenpnl_analytics.rules.reconciliation import RECONCILIATION
 

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from tests.analytics.conftest import attempts_of
 from tests.analytics.priced import laid
 
-from tokenpnl_analytics.layered import merged
-from tokenpnl_analytics.prices import token_lines
-from tokenpnl_analytics.ratecard import default_rate_card
-from tokenpnl_analytics.reprice import changes, preview, usage_sums
+from tokenpnl_analytics.pricing.layered import merged
+from tokenpnl_analytics.pricing.prices import token_lines
+from tokenpnl_analytics.pricing.ratecard import default_rate_card
+from tokenpnl_analytics.pricing.reprice import changes, preview, usage_sums
 
 NEW = laid(
     contract="""rules:

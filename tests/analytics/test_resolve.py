@@ -10,9 +10,9 @@ from tests.analytics.spans import chat, frame, run, span
 
 from tokenpnl.tables import ATTEMPTS, CALLS, DUPLICATES, FEES, RUNS
 from tokenpnl_analytics.frames import empty
-from tokenpnl_analytics.links import components, link_keys
-from tokenpnl_analytics.resolve import Resolution, resolve
-from tokenpnl_analytics.usage import KIND_NAMES
+from tokenpnl_analytics.resolving.links import components, link_keys
+from tokenpnl_analytics.resolving.resolve import Resolution, resolve
+from tokenpnl_analytics.resolving.usage import KIND_NAMES
 
 TABLES = {"attempts": ATTEMPTS, "calls": CALLS, "fees": FEES, "runs": RUNS, "duplicates": DUPLICATES}
 SORTED = {

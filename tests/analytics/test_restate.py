@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.analytics.closed_lines import line, lines_of
 
-from tokenpnl_analytics.restate import adjustments, restated, restated_outcomes
+from tokenpnl_analytics.closing.restate import adjustments, restated, restated_outcomes
 
 NOVEMBER = ("2026-11", datetime(2026, 11, 1, tzinfo=UTC))
 DECEMBER = ("2026-12", datetime(2026, 12, 1, tzinfo=UTC))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpnl_analytics.risk import (
+from tokenpnl_analytics.unit_cost.risk import (
     break_even_clean_up_usd,
     compared,
     risk_adjusted,

@@ -1,6 +1,6 @@
 from tests.analytics.priced import laid
 
-from tokenpnl_analytics.rulebook import BEGIN_NS, DAY_NS, END_NS, Served, edges, month_of, renamed, rule_fits
+from tokenpnl_analytics.pricing.rulebook import BEGIN_NS, DAY_NS, END_NS, Served, edges, month_of, renamed, rule_fits
 from tokenpnl_analytics.rules.prices import CONTRACT
 
 

@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpnl_analytics.run_capacity import capacity_of_runs
+from tokenpnl_analytics.capacity.run_capacity import capacity_of_runs
 
 SCHEMA = {
     "tenant": pl.String, "pool": pl.String, "run_id": pl.String, "usage_kind": pl.String, "cost_category": pl.String,

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.analytics.spans import chat, frame, run, span
 
-from tokenpnl_analytics.resolve import resolve
+from tokenpnl_analytics.resolving.resolve import resolve
 
 SERVER = {"dialect": "inference_server", "scope_name": "server", "span_kind": "server", "deployment": "self_host"}
 

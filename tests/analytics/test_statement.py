@@ -10,10 +10,10 @@ from tokenpnl.model import CostCategory
 from tokenpnl.tables import LINE_ITEMS
 from tokenpnl_analytics.classify import classify
 from tokenpnl_analytics.frames import conform
-from tokenpnl_analytics.memos import primary_costs
-from tokenpnl_analytics.prices import charge
+from tokenpnl_analytics.pricing.memos import primary_costs
+from tokenpnl_analytics.pricing.prices import charge
 from tokenpnl_analytics.statement import cost_by_category, in_periods, line_item_sums, memo_lines, statement
-from tokenpnl_analytics.units import cohort
+from tokenpnl_analytics.unit_cost.units import cohort
 
 OUT = {"output_text_tokens": 100_000}  # 1 USD on gpt-4o
 

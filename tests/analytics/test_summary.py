@@ -8,7 +8,7 @@ import pytest
 
 from tokenpnl.model import CostCategory
 from tokenpnl_analytics.books import book
-from tokenpnl_analytics.resolve import Resolution
+from tokenpnl_analytics.resolving.resolve import Resolution
 from tokenpnl_analytics.summary import summary, usd_text
 
 KEYS = [

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpnl_analytics.supply import HOUR_NS, Tariff, buckets, nanoseconds
+from tokenpnl_analytics.capacity.supply import HOUR_NS, Tariff, buckets, nanoseconds
 
 NOON = nanoseconds(datetime(2026, 11, 1, 12, tzinfo=UTC))
 PICO = 10**12

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tokenpnl_analytics.sweep import Flight, sweep
+from tokenpnl_analytics.capacity.sweep import Flight, sweep
 
 HOUR = 3_600 * 10**9
 

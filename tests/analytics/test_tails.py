@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tokenpnl_analytics.tails import WEEK, adjusted, judge_calls, judge_cost
+from tokenpnl_analytics.planning.tails import WEEK, adjusted, judge_calls, judge_cost
 
 WEEKS = 6
 

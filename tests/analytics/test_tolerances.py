@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.analytics.billing import at, billed, traced
 
-from tokenpnl_analytics.reconcile import reconcile
+from tokenpnl_analytics.closing.reconcile import reconcile
 
 
 def verdict(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from tests.analytics.priced import laid
 from tokenpnl.tables import LINE_ITEMS
 from tokenpnl_analytics.classify import classify
 from tokenpnl_analytics.frames import conform
-from tokenpnl_analytics.prices import charge
+from tokenpnl_analytics.pricing.prices import charge
+from tokenpnl_analytics.pricing.trueups import split, true_ups
 from tokenpnl_analytics.rules.prices import CONTRACT
-from tokenpnl_analytics.trueups import split, true_ups
 
 STEPS = "steps: [{above: 0, pct: 0}, {above: 10, pct: 10}, {above: 20, pct: 20}]"
 

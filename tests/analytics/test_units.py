@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tokenpnl_analytics
 import tokenpnl_dashboard
-from tokenpnl_analytics.units import cohort, contributions, unit_costs
+from tokenpnl_analytics.unit_cost.units import cohort, contributions, unit_costs
 
 
 def run(usd, outcome="success", *, hours=1, delay=0, **more):

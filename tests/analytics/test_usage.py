@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.analytics.spans import chat, frame
 
-from tokenpnl_analytics.usage import KIND_NAMES, REPORTED_COLUMNS, disjoint_usage
+from tokenpnl_analytics.resolving.usage import KIND_NAMES, REPORTED_COLUMNS, disjoint_usage
 
 
 def usage(**columns: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenpnl_analytics.frames import MONEY
-from tokenpnl_analytics.variance import BARS, bridge, cells, whole
+from tokenpnl_analytics.planning.variance import BARS, bridge, cells, whole
 
 SCHEMA = {
     "workflow": pl.String, "model": pl.String, "n_calls": pl.Int64, "direct_tokens": pl.Int64, "tokens": pl.Int64,

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from tests.analytics.spans import chat, frame, run, span
 
-from tokenpnl_analytics.resolve import Resolution, resolve
+from tokenpnl_analytics.resolving.resolve import Resolution, resolve
 
 ASKED = {"call_id": "c", "attempt_number": 1}
 

@@ -9,7 +9,7 @@ from tests.analytics.line_rows import lines_of
 
 from tokenpnl.errors import ConfigurationError
 from tokenpnl.tables import RUNS
-from tokenpnl_analytics.close import Frozen, manifest
+from tokenpnl_analytics.closing.close import Frozen, manifest
 from tokenpnl_analytics.frames import empty
 from tokenpnl_dashboard.allocations import chargeback, closed_months
 from tokenpnl_dashboard.snapshots import Snapshot

@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 from tests.dashboard.frames import NOW, FrameBook, book_of
 
-from tokenpnl_analytics.forecast import accuracy
 from tokenpnl_analytics.periods import parse_period
+from tokenpnl_analytics.planning.forecast import accuracy
+from tokenpnl_analytics.planning.variance import BARS, whole
 from tokenpnl_analytics.rules.budgets import BUDGETS
-from tokenpnl_analytics.variance import BARS, whole
 from tokenpnl_dashboard import budgeting
 
 MANY = book_of(600)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from tests.analytics.test_budgets import NOON, budget, hourly
 
-from tokenpnl_analytics.budgets import Burn, burn, span_of
+from tokenpnl_analytics.planning.budgets import Burn, burn, span_of
 from tokenpnl_dashboard import charts_budgets, theme
 
 TOTAL = {

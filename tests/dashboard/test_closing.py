@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from tests.dashboard.months import DECEMBER_3, NOVEMBER_5, OCTOBER_5, close, closing_of, furnished, load, run
 
 from tokenpnl.errors import RefusedInputError, StoreError
-from tokenpnl_analytics.card_file import to_bytes
+from tokenpnl_analytics.pricing.card_file import to_bytes
 from tokenpnl_dashboard.book import Book, Version
 from tokenpnl_dashboard.cli import tokenpnl as program
 from tokenpnl_dashboard.closing import Closing, close_status, faults, month_span, open_month

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tokenpnl_analytics.quote import quote
+from tokenpnl_analytics.pricing.quote import quote
 from tokenpnl_dashboard.instructions import HomeInstructions, instructions_of
 from tokenpnl_ingest.home import Home
 

@@ -15,8 +15,8 @@ from tests.conftest import SHARED_DATA, need
 
 from tokenpnl_analytics.audit import audit
 from tokenpnl_analytics.books import Books, keep_books
-from tokenpnl_analytics.capture import Capture, capture_of
-from tokenpnl_analytics.ratecard import default_rate_card
+from tokenpnl_analytics.pricing.ratecard import default_rate_card
+from tokenpnl_analytics.resolving.capture import Capture, capture_of
 from tokenpnl_ingest.files import requests_in
 
 CONFORMANCE = SHARED_DATA / "conformance"

@@ -12,12 +12,12 @@ import polars as pl
 import pytest
 
 from tokenpnl.tables import ATTEMPTS, LINE_ITEMS, METRICS, RUNS
-from tokenpnl_analytics.capacity_ledger import CapacityRules
-from tokenpnl_analytics.deployments import compare
+from tokenpnl_analytics.capacity.deployments import compare
+from tokenpnl_analytics.capacity.keeping import CapacityRules
+from tokenpnl_analytics.capacity.pools import pool_usage
 from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.ledger import Bookkeeper, Policy, Standing
-from tokenpnl_analytics.pools import pool_usage
-from tokenpnl_analytics.ratecard import default_rate_card
+from tokenpnl_analytics.pricing.ratecard import default_rate_card
 from tokenpnl_analytics.rules.commitments import CommitmentsFile
 from tokenpnl_analytics.rules.gpus import GPUS
 from tokenpnl_ingest.collector import Collector

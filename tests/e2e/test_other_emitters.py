@@ -7,7 +7,7 @@ import polars as pl
 
 from tokenpnl.tables import SPANS
 from tokenpnl_analytics.frames import conform
-from tokenpnl_analytics.resolve import Resolution, resolve
+from tokenpnl_analytics.resolving.resolve import Resolution, resolve
 from tokenpnl_ingest.dialects.read import read_span
 from tokenpnl_ingest.raw import RawEvent, RawSpan
 from tokenpnl_ingest.rows import arrow_table

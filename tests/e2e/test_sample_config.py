@@ -9,14 +9,13 @@ import polars as pl
 import pytest
 
 from tokenpnl.tables import ATTEMPTS
-from tokenpnl_analytics.allocation import allocate, unallocated_share
 from tokenpnl_analytics.books import Books, keep_books
-from tokenpnl_analytics.capacity import capacity_lines
-from tokenpnl_analytics.capture import capture_of
+from tokenpnl_analytics.capacity.items import capacity_lines
+from tokenpnl_analytics.finance.allocation import allocate, unallocated_share
+from tokenpnl_analytics.finance.gl import journal
 from tokenpnl_analytics.frames import conform
-from tokenpnl_analytics.gl import journal
-from tokenpnl_analytics.layered import card_of
-from tokenpnl_analytics.outcome_rules import definition_changes
+from tokenpnl_analytics.pricing.layered import card_of
+from tokenpnl_analytics.resolving.capture import capture_of
 from tokenpnl_analytics.rules.accounts import ACCOUNTS
 from tokenpnl_analytics.rules.allocation import ALLOCATION
 from tokenpnl_analytics.rules.budgets import BUDGETS
@@ -26,6 +25,7 @@ from tokenpnl_analytics.rules.outcomes import OUTCOMES
 from tokenpnl_analytics.rules.prices import CONTRACT
 from tokenpnl_analytics.rules.reading import RuleFile
 from tokenpnl_analytics.rules.registry import RULE_FILES
+from tokenpnl_analytics.unit_cost.outcome_rules import definition_changes
 from tokenpnl_dashboard.configuration import Configuration
 from tokenpnl_ingest.files import requests_in
 

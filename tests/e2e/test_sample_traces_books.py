@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from tokenpnl_analytics.books import Books, keep_books
-from tokenpnl_analytics.capture import capture_of
-from tokenpnl_analytics.ratecard import default_rate_card
+from tokenpnl_analytics.pricing.ratecard import default_rate_card
+from tokenpnl_analytics.resolving.capture import capture_of
 from tokenpnl_ingest.files import requests_in
 
 SAMPLE_TRACES = Path(__file__).parents[2] / "sample_traces"

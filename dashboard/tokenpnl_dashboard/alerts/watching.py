@@ -9,14 +9,14 @@ from functools import cached_property
 import polars as pl
 
 from tokenpnl.tables import RUNS
-from tokenpnl_analytics.anomalies import Found
-from tokenpnl_analytics.budgets import Burn
 from tokenpnl_analytics.frames import conform
-from tokenpnl_analytics.intervals import FEW_SUCCESSES
 from tokenpnl_analytics.periods import parse_period
+from tokenpnl_analytics.planning.anomalies import Found
+from tokenpnl_analytics.planning.budgets import Burn
 from tokenpnl_analytics.rules.alerts import AlertRule, AlertsFile, Subject
 from tokenpnl_analytics.rules.budgets import BudgetsFile
-from tokenpnl_analytics.units import cohort, unit_costs
+from tokenpnl_analytics.unit_cost.intervals import FEW_SUCCESSES
+from tokenpnl_analytics.unit_cost.units import cohort, unit_costs
 from tokenpnl_dashboard import budgeting, words
 from tokenpnl_dashboard.alerts.alert import Alert
 from tokenpnl_dashboard.budgeting import Query

@@ -30,9 +30,9 @@ def command() -> None:
 @formats
 def run(home: Path | None, form: str, *, dry_run: bool) -> int:
     """Find and tell; exit 1 when a channel could not be told."""
-    from tokenpnl_analytics.outcome_rules import windows_of
     from tokenpnl_analytics.periods import reading_moment
     from tokenpnl_analytics.rules.outcomes import OUTCOMES
+    from tokenpnl_analytics.unit_cost.outcome_rules import windows_of
     from tokenpnl_dashboard.alerts.delivery import deliver
     from tokenpnl_dashboard.alerts.watching import Watched, found
     from tokenpnl_dashboard.book import open_book

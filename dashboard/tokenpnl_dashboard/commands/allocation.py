@@ -36,7 +36,7 @@ def show(by: tuple[str, ...], period: str, zone: str, home: Path | None, form: s
 
     Shares are decided over the whole period, so that its days add up to it.
     """
-    from tokenpnl_analytics.allocation import allocate, allocated_by, rule_hits
+    from tokenpnl_analytics.finance.allocation import allocate, allocated_by, rule_hits
     from tokenpnl_analytics.rules.allocation import ALLOCATION
     from tokenpnl_analytics.statement import in_periods
     from tokenpnl_dashboard.commands.export import opened
@@ -88,7 +88,7 @@ def template() -> int:
 
 
 def _say(allocated: "pl.DataFrame", rules: "AllocationFile", folder: Path) -> None:
-    from tokenpnl_analytics.allocation import unallocated_share
+    from tokenpnl_analytics.finance.allocation import unallocated_share
     from tokenpnl_dashboard import words
     from tokenpnl_dashboard.allocations import template_hint
 

@@ -50,8 +50,8 @@ def command(files: tuple[Path, ...], form: str) -> int:
 def _audited(path: Path) -> dict[str, Any]:
     from tokenpnl_analytics.audit import audit
     from tokenpnl_analytics.books import keep_books
-    from tokenpnl_analytics.capture import capture_of
-    from tokenpnl_analytics.ratecard import default_rate_card
+    from tokenpnl_analytics.pricing.ratecard import default_rate_card
+    from tokenpnl_analytics.resolving.capture import capture_of
     from tokenpnl_ingest.files import requests_in
 
     capture = capture_of(requests_in(path))

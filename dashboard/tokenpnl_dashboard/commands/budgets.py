@@ -34,7 +34,7 @@ def command(
     """Show how every budget of budgets.yaml stands: spent, pace, forecast end, and the next threshold."""
     if ctx.invoked_subcommand is not None:
         return OK
-    from tokenpnl_analytics.budgets import Standing, budget_table
+    from tokenpnl_analytics.planning.budgets import Standing, budget_table
     from tokenpnl_dashboard import budgeting
 
     with _asked(home, as_of) as (book, moment, rules, _):
@@ -63,7 +63,7 @@ def variance(period: str, against: str | None, as_of: str | None, home: Path | N
     import polars as pl
 
     from tokenpnl_analytics.periods import parse_period
-    from tokenpnl_analytics.variance import whole
+    from tokenpnl_analytics.planning.variance import whole
     from tokenpnl_dashboard import budgeting
 
     with _asked(home, as_of) as (book, moment, rules, _):
@@ -107,7 +107,7 @@ def anomalies(as_of: str | None, home: Path | None, form: str, *, hours: bool) -
 @click.option("--origins", is_flag=True, help="Every origin instead of the summary.")
 def backtest(as_of: str | None, home: Path | None, form: str, *, origins: bool) -> int:
     """Say how good the forecast of daily cost was from earlier days: WAPE, coverage of P10-P90, number of origins."""
-    from tokenpnl_analytics.forecast import LEAST_DAYS, METHOD, accuracy
+    from tokenpnl_analytics.planning.forecast import LEAST_DAYS, METHOD, accuracy
     from tokenpnl_dashboard import budgeting
 
     with _asked(home, as_of) as (book, moment, rules, _):

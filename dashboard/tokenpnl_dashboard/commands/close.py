@@ -98,7 +98,7 @@ def status(home: Path | None, form: str) -> int:
 @formats
 def check(month: str, home: Path | None, form: str) -> int:
     """Print the conditions of a month's close and what to do; exit code 1 while one is not fulfilled."""
-    from tokenpnl_analytics.conditions import conditions_frame
+    from tokenpnl_analytics.closing.conditions import conditions_frame
     from tokenpnl_dashboard.output import print_frame
 
     with _closing(home) as closing:

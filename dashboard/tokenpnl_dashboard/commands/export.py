@@ -93,7 +93,7 @@ def focus(version: str, form: str, *, check: bool, output: Path | None, **asked:
 
     With --check the rows go to -o alone and the checks to standard output.
     """
-    from tokenpnl_analytics.focus import focus_rows, unpriced_usage
+    from tokenpnl_analytics.finance.focus import focus_rows, unpriced_usage
     from tokenpnl_dashboard.output import print_frame
 
     grain, posted = asked.pop("grain"), asked.pop("posted")
@@ -122,7 +122,7 @@ def ledger(output: Path | None, *, template: bool, **asked: Any) -> int:
     Closed months are posted as closed, by the map of then; the open month also carries what changed in them since, with
     its origin period. Exit code 1 when a cost has no account.
     """
-    from tokenpnl_analytics.gl import journal, unmapped
+    from tokenpnl_analytics.finance.gl import journal, unmapped
     from tokenpnl_analytics.rules.accounts import ACCOUNTS, TEMPLATE
     from tokenpnl_dashboard.closing import Closing
     from tokenpnl_dashboard.output import csv_text
@@ -189,7 +189,7 @@ def as_page(output: Path | None, **asked: Any) -> int:
 
 
 def _lines_to(output: Path | None, form: str, asked: dict[str, Any]) -> int:
-    from tokenpnl_analytics.focus import unpriced_usage
+    from tokenpnl_analytics.finance.focus import unpriced_usage
     from tokenpnl_dashboard.exports.tables import csv_bytes, parquet_bytes
 
     with opened(**asked) as source:
@@ -201,9 +201,9 @@ def _lines_to(output: Path | None, form: str, asked: dict[str, Any]) -> int:
 
 
 def _pack(source: Source) -> "Pack":
-    from tokenpnl_analytics.outcome_rules import windows_of
     from tokenpnl_analytics.rules.outcomes import OUTCOMES
-    from tokenpnl_analytics.units import cohort
+    from tokenpnl_analytics.unit_cost.outcome_rules import windows_of
+    from tokenpnl_analytics.unit_cost.units import cohort
     from tokenpnl_dashboard import words
     from tokenpnl_dashboard.exports.pack import pack_of
     from tokenpnl_dashboard.lines import run_capacity
@@ -257,7 +257,7 @@ def _for_eyes(judged: "pl.DataFrame") -> "pl.DataFrame":
     """Return the failed and skipped checks, and one row that counts the others."""
     import polars as pl
 
-    from tokenpnl_analytics.focus_checks import PASSED
+    from tokenpnl_analytics.finance.focus_checks import PASSED
 
     shown = judged.filter(pl.col("status") != PASSED).select("check", "status", "rule", "n_bad", "example")
     n_passed = judged.height - shown.height

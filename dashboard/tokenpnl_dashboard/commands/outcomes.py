@@ -64,8 +64,8 @@ def rules(home: Path | None, form: str) -> int:
     """Show the success definition that holds today for each workflow, and which workflows have none."""
     import polars as pl
 
-    from tokenpnl_analytics.outcome_rules import definitions
     from tokenpnl_analytics.rules.outcomes import OUTCOMES, fits
+    from tokenpnl_analytics.unit_cost.outcome_rules import definitions
     from tokenpnl_dashboard.book import open_book
     from tokenpnl_dashboard.configuration import Configuration
     from tokenpnl_dashboard.output import print_frame

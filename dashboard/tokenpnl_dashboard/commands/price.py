@@ -11,7 +11,7 @@ from tokenpnl.model import UsageKind
 from tokenpnl_dashboard.cli import CHECK_FAILED, OK, WRONG_USAGE
 
 if TYPE_CHECKING:
-    from tokenpnl_analytics.quote import Quote
+    from tokenpnl_analytics.pricing.quote import Quote
 
 
 def _kind_options(verb: Any) -> Any:
@@ -35,8 +35,8 @@ def command(model: str | None, *, as_json: bool, **asked: Any) -> int:
     cost, price version and flags. Kinds are disjoint: cached input is not part of --input-uncached. The exit code is 1
     when something has no price.
     """
-    from tokenpnl_analytics.quote import quote
-    from tokenpnl_analytics.ratecard import default_rate_card
+    from tokenpnl_analytics.pricing.quote import quote
+    from tokenpnl_analytics.pricing.ratecard import default_rate_card
 
     if model is None:
         return _price_lines()
@@ -55,7 +55,7 @@ def command(model: str | None, *, as_json: bool, **asked: Any) -> int:
     else:
         _print(answer)
     if answer.cost_usd is None:
-        from tokenpnl_analytics.quote import explain_unpriced
+        from tokenpnl_analytics.pricing.quote import explain_unpriced
 
         click.echo(f"tokenpnl: {explain_unpriced(asked['provider'], model, card)}", err=True)
         return CHECK_FAILED
@@ -64,8 +64,8 @@ def command(model: str | None, *, as_json: bool, **asked: Any) -> int:
 
 def _price_lines() -> int:
     from tokenpnl.errors import RefusedInputError
-    from tokenpnl_analytics.quote import quote
-    from tokenpnl_analytics.ratecard import default_rate_card
+    from tokenpnl_analytics.pricing.quote import quote
+    from tokenpnl_analytics.pricing.ratecard import default_rate_card
 
     if sys.stdin.isatty():
         click.echo("reading usages as JSON lines, end with Ctrl-D; for one usage give --model", err=True)

@@ -13,7 +13,7 @@ from tokenpnl_dashboard.commands.options import HOME, formats
 if TYPE_CHECKING:
     import polars as pl
 
-    from tokenpnl_analytics.ratecard import RateCard
+    from tokenpnl_analytics.pricing.ratecard import RateCard
     from tokenpnl_ingest.home import Home
 
 DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"])
@@ -37,7 +37,7 @@ def command() -> None:
 @formats
 def list_prices(provider: str | None, at: datetime | None, home: Path | None, form: str) -> int:
     """List the standard prices in force at a moment, USD per million."""
-    from tokenpnl_analytics.pricelist import price_list
+    from tokenpnl_analytics.pricing.pricelist import price_list
     from tokenpnl_dashboard.output import print_frame
     from tokenpnl_ingest.home import Home
 
@@ -61,8 +61,8 @@ def show(model: str, home: Path | None, form: str, **served: Any) -> int:
     """Show every dated price of MODEL: tiers, sizes of input, times of day, where it comes from."""
     import polars as pl
 
-    from tokenpnl_analytics.pricelist import dated_prices
-    from tokenpnl_analytics.quote import explain_unpriced
+    from tokenpnl_analytics.pricing.pricelist import dated_prices
+    from tokenpnl_analytics.pricing.quote import explain_unpriced
     from tokenpnl_dashboard.output import print_frame
     from tokenpnl_ingest.home import Home
 
@@ -87,7 +87,7 @@ def diff(old: str | None, new: str | None, home: Path | None, form: str) -> int:
 
     OLD and NEW are versions, or any part of one that is unique, such as its hash. Exit code 1: they differ.
     """
-    from tokenpnl_analytics.pricelist import card_differences
+    from tokenpnl_analytics.pricing.pricelist import card_differences
     from tokenpnl_dashboard.configuration import Configuration
     from tokenpnl_dashboard.instructions import card_of_files
     from tokenpnl_dashboard.output import print_frame
@@ -153,7 +153,7 @@ def check(home: Path | None, form: str, *, costs: bool) -> int:
 @HOME
 def import_file(file: Path, kind: str, home: Path | None, *, replace: bool) -> int:
     """Check FILE and put it among the price files of the home."""
-    from tokenpnl_analytics.litellm import import_litellm
+    from tokenpnl_analytics.pricing.litellm import import_litellm
     from tokenpnl_dashboard import pricing
     from tokenpnl_dashboard.configuration import Configuration
     from tokenpnl_ingest.home import Home
@@ -183,8 +183,8 @@ def update(source: str, home: Path | None, form: str, *, dry_run: bool) -> int:
     Nothing is ever fetched unless this is called. The file is kept among the price files, and stands in for the
     installed release until it is deleted.
     """
-    from tokenpnl_analytics.pricelist import card_differences
-    from tokenpnl_analytics.published import PUBLISHED_FILE, published_card
+    from tokenpnl_analytics.pricing.pricelist import card_differences
+    from tokenpnl_analytics.pricing.published import PUBLISHED_FILE, published_card
     from tokenpnl_dashboard import pricing
     from tokenpnl_dashboard.configuration import Configuration
     from tokenpnl_dashboard.instructions import published_of
@@ -245,7 +245,7 @@ def reprice(home: Path | None, form: str, **asked: Any) -> int:
 def _changes(place: "Home", old: "RateCard", new: "RateCard", spans: Any) -> "pl.DataFrame":
     import polars as pl
 
-    from tokenpnl_analytics.reprice import changes
+    from tokenpnl_analytics.pricing.reprice import changes
     from tokenpnl_dashboard import pricing
     from tokenpnl_dashboard.book import open_book
 

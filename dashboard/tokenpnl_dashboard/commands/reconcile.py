@@ -12,7 +12,7 @@ from tokenpnl_dashboard.commands.options import FILES, HOME, formats
 if TYPE_CHECKING:
     import polars as pl
 
-    from tokenpnl_analytics.reconcile import Reconciliation
+    from tokenpnl_analytics.closing.reconcile import Reconciliation
     from tokenpnl_ingest.control.records import Reconciled
     from tokenpnl_ingest.home import Home
 
@@ -35,7 +35,7 @@ def command(files: tuple[Path, ...], home: Path | None, form: str, **asked: Any)
     the bill, names every difference, and keeps the result for the close. Exit code 1: something is outside tolerance
     and nobody signed for it.
     """
-    from tokenpnl_analytics.invoices.registry import read_invoice, together
+    from tokenpnl_analytics.closing.invoices.registry import read_invoice, together
     from tokenpnl_dashboard.reconciliations import results
     from tokenpnl_ingest.home import Home
 
@@ -74,7 +74,7 @@ def _reconciled(place: "Home", lines: "pl.DataFrame", asked: dict[str, Any]) -> 
     import polars as pl
 
     from tokenpnl.errors import ConfigurationError
-    from tokenpnl_analytics.reconcile import Terms, days_of_month, reconcile
+    from tokenpnl_analytics.closing.reconcile import Terms, days_of_month, reconcile
     from tokenpnl_analytics.rules.prices import FX
     from tokenpnl_analytics.rules.reconciliation import RECONCILIATION
     from tokenpnl_dashboard.book import open_book
@@ -94,7 +94,7 @@ def _reconciled(place: "Home", lines: "pl.DataFrame", asked: dict[str, Any]) -> 
     with open_book(place) as book:
         traced = line_items(book, since=first - timedelta(days=1), until=last + timedelta(days=2))
     if asked["account"]:
-        from tokenpnl_analytics.billing_cells import account_of
+        from tokenpnl_analytics.closing.billing_cells import account_of
 
         traced = traced.filter(account_of(rules) == pl.lit(asked["account"]))
     return reconcile(traced, lines, asked["month"], terms)

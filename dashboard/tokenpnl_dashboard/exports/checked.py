@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from tokenpnl_analytics.focus_checks import FAILED, PASSED, focus_check
+from tokenpnl_analytics.finance.focus_checks import FAILED, PASSED, focus_check
 from tokenpnl_analytics.statement import statement
 
 _RUNGS = {"EffectiveCost": "effective_usd", "ListCost": "list_usd", "ContractedCost": "contracted_usd"}

@@ -9,7 +9,7 @@ from tokenpnl.model import CostSource
 from tokenpnl.tables import RUNS
 from tokenpnl_analytics.frames import empty
 from tokenpnl_analytics.statement import statement
-from tokenpnl_analytics.units import cohort, unit_costs
+from tokenpnl_analytics.unit_cost.units import cohort, unit_costs
 from tokenpnl_dashboard import words
 
 

@@ -4,7 +4,7 @@ import polars as pl
 import streamlit as st
 
 from tokenpnl.errors import TokenpnlError
-from tokenpnl_analytics.allocation import allocate, allocated_by, flows, rule_hits, unallocated_share
+from tokenpnl_analytics.finance.allocation import allocate, allocated_by, flows, rule_hits, unallocated_share
 from tokenpnl_analytics.rules.allocation import ALLOCATION, TEMPLATE, AllocationFile
 from tokenpnl_dashboard import cards, charts_allocation, words
 from tokenpnl_dashboard.allocations import chargeback, closed_months

@@ -5,11 +5,11 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from tokenpnl_analytics.budgets import Burn, Standing
-from tokenpnl_analytics.forecast import METHOD, accuracy
+from tokenpnl_analytics.planning.budgets import Burn, Standing
+from tokenpnl_analytics.planning.forecast import METHOD, accuracy
+from tokenpnl_analytics.planning.variance import whole
 from tokenpnl_analytics.rules.alerts import ALERTS
 from tokenpnl_analytics.rules.budgets import BUDGETS
-from tokenpnl_analytics.variance import whole
 from tokenpnl_dashboard import budgeting, cards, charts_budgets, words
 from tokenpnl_dashboard.filters import NOBODY, Choice, chosen
 from tokenpnl_dashboard.state import ask, edition, home, ink, rules

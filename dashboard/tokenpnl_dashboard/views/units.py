@@ -5,8 +5,8 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from tokenpnl_analytics.concentration import concentration, cost_histogram
-from tokenpnl_analytics.controls import controls
+from tokenpnl_analytics.unit_cost.concentration import concentration, cost_histogram
+from tokenpnl_analytics.unit_cost.controls import controls
 from tokenpnl_dashboard import cards, charts_spread, charts_units, figures, unit_risk, unit_tables, words
 from tokenpnl_dashboard.filters import COLUMN, Choice, chosen
 from tokenpnl_dashboard.output import csv_text

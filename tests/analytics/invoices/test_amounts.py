@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpnl_analytics.invoices.amounts import bad_amounts, money, to_money, units_in, whole
+from tokenpnl_analytics.closing.invoices.amounts import bad_amounts, money, to_money, units_in, whole
 
 
 @pytest.mark.parametrize(

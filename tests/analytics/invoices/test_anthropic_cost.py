@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tokenpnl.errors import RefusedInputError
-from tokenpnl_analytics.invoices import anthropic_cost
+from tokenpnl_analytics.closing.invoices import anthropic_cost
 
 
 def page(**result: Any) -> dict[str, Any]:

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from tokenpnl.errors import RefusedInputError
-from tokenpnl_analytics.invoices import aws_cur
-from tokenpnl_analytics.invoices.form import Invoice
-from tokenpnl_analytics.invoices.tables import tabular
+from tokenpnl_analytics.closing.invoices import aws_cur
+from tokenpnl_analytics.closing.invoices.form import Invoice
+from tokenpnl_analytics.closing.invoices.tables import tabular
 
 HEAD = (
     "line_item_usage_account_id,line_item_usage_start_date,line_item_line_item_type,line_item_product_code,"

@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 
 from tokenpnl.errors import RefusedInputError
-from tokenpnl_analytics.invoices import focus
-from tokenpnl_analytics.invoices.form import Invoice
-from tokenpnl_analytics.invoices.tables import tabular
+from tokenpnl_analytics.closing.invoices import focus
+from tokenpnl_analytics.closing.invoices.form import Invoice
+from tokenpnl_analytics.closing.invoices.tables import tabular
 
 USUAL = {
     "BilledCost": "1.25", "BillingCurrency": "usd", "ChargeCategory": "Usage",

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from tokenpnl.errors import RefusedInputError
-from tokenpnl_analytics.invoices.form import INVOICE_LINES, Fault, invoice_lines, refuse
+from tokenpnl_analytics.closing.invoices.form import INVOICE_LINES, Fault, invoice_lines, refuse
 
 
 def test_what_a_file_does_not_tell_is_null_or_at_its_default() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tokenpnl_analytics.invoices.kinds import kind_of, tier_of
+from tokenpnl_analytics.closing.invoices.kinds import kind_of, tier_of
 
 
 @pytest.mark.parametrize(

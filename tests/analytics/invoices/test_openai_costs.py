@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tokenpnl.errors import RefusedInputError
-from tokenpnl_analytics.invoices import openai_costs
+from tokenpnl_analytics.closing.invoices import openai_costs
 
 DAY = int(datetime(2026, 10, 7, tzinfo=UTC).timestamp())
 

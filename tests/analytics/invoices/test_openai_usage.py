@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tokenpnl.errors import RefusedInputError
-from tokenpnl_analytics.invoices import openai_usage
+from tokenpnl_analytics.closing.invoices import openai_usage
 
 
 def page(**result: Any) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tokenpnl.errors import RefusedInputError
-from tokenpnl_analytics.invoices.form import Fault
-from tokenpnl_analytics.invoices.pages import Bucketed, gather
+from tokenpnl_analytics.closing.invoices.form import Fault
+from tokenpnl_analytics.closing.invoices.pages import Bucketed, gather
 
 
 def days(document: object) -> list[str]:

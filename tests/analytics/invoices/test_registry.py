@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from tokenpnl.errors import RefusedInputError, TooLargeError
-from tokenpnl_analytics.invoices import registry
-from tokenpnl_analytics.invoices.registry import read_invoice, together
+from tokenpnl_analytics.closing.invoices import registry
+from tokenpnl_analytics.closing.invoices.registry import read_invoice, together
 
 COSTS = {
     "data": [

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from tokenpnl.errors import RefusedInputError
-from tokenpnl_analytics.invoices.tables import collected, each, tabular
+from tokenpnl_analytics.closing.invoices.tables import collected, each, tabular
 
 
 def test_text_is_stripped_and_the_empty_is_unknown() -> None:

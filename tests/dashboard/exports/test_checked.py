@@ -5,7 +5,7 @@ from decimal import Decimal
 import polars as pl
 from tests.analytics.line_rows import lines_of
 
-from tokenpnl_analytics.focus import focus_rows
+from tokenpnl_analytics.finance.focus import focus_rows
 from tokenpnl_dashboard.exports.checked import checked
 
 LINES = lines_of({"price": "2.50"}, {"usd": "0.01", "usage_kind": "fee", "quantity": 1})

@@ -3,7 +3,7 @@
 from tests.analytics.line_rows import START, lines_of
 from tests.dashboard.frames import NOW, book_of
 
-from tokenpnl_analytics.units import cohort
+from tokenpnl_analytics.unit_cost.units import cohort
 from tokenpnl_dashboard.exports.pack import pack_of
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.analytics.line_rows import START, lines_of
 from tests.dashboard.frames import NOW, book_of
 
-from tokenpnl_analytics.units import cohort
+from tokenpnl_analytics.unit_cost.units import cohort
 from tokenpnl_dashboard.exports.pack import Pack, pack_of
 from tokenpnl_dashboard.exports.pdf import one_pager, plain
 

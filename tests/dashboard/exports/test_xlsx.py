@@ -11,7 +11,7 @@ from tests.dashboard.exports.sheets import Sheets
 from tests.dashboard.frames import NOW, book_of
 
 from tokenpnl.errors import RefusedInputError
-from tokenpnl_analytics.units import cohort
+from tokenpnl_analytics.unit_cost.units import cohort
 from tokenpnl_dashboard import words
 from tokenpnl_dashboard.exports import xlsx
 from tokenpnl_dashboard.exports.pack import Pack, pack_of

@@ -1,0 +1,1 @@
+"""What GPUs and commitments cost, and whom they served."""

@@ -1,0 +1,1 @@
+"""Months: invoices against traces, conditions, the frozen digest and what came later."""

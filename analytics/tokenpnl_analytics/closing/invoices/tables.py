@@ -1,0 +1,110 @@
+"""Tabular files, CSV or Parquet: columns as text, rows numbered: one reading serves both, and money stays exact."""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tokenpnl.errors import RefusedInputError
+from tokenpnl_analytics.closing.invoices.form import Fault
+
+PARQUET = b"PAR1"
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Tabular:
+    """A file with named columns, read only as far as it is asked for.
+
+    Attributes:
+        rows: every column as it lies in the file.
+        columns: their names.
+        parquet: whether it is Parquet; else CSV.
+    """
+
+    rows: pl.LazyFrame
+    columns: tuple[str, ...]
+    parquet: bool
+
+    def text(self, wanted: Sequence[str]) -> pl.LazyFrame:
+        """Return the wanted columns as text, absent ones null, and `row`, the number of the row in words.
+
+        A double of Parquet becomes its shortest decimal, the number that was written before it was made binary.
+        """
+        # In a CSV the head is row 1; Parquet has no head.
+        first = 1 if self.parquet else 2
+        named = pl.format("row {}", "row").alias("row")
+        return self.rows.with_row_index("row", offset=first).select(named, *map(self._column, wanted))
+
+    def doubles(self, names: Sequence[str]) -> list[str]:
+        """Return which of the columns hold binary floats."""
+        schema = self.rows.collect_schema()
+        return [name for name in names if name in self.columns and schema[name].is_float()]
+
+    def _column(self, name: str) -> pl.Expr:
+        if name not in self.columns:
+            return pl.lit(None, pl.String).alias(name)
+        text = pl.col(name).cast(pl.String).str.strip_chars()
+        return pl.when(text != "").then(text).alias(name)
+
+
+def tabular(content: bytes, *, name: str) -> Tabular:
+    """Return the file as rows with names; CSV may be separated by comma, semicolon or tab.
+
+    Raises:
+        RefusedInputError: it is neither Parquet nor a table of text in UTF-8, or a row has more fields than the head.
+    """
+    parquet = content.startswith(PARQUET)
+    try:
+        rows = pl.scan_parquet(io.BytesIO(content)) if parquet else _csv(content.removeprefix(_BOM))
+        columns = tuple(rows.collect_schema().names())
+        if not parquet:
+            # Columns that nobody asks for are skipped, and with them a row of more fields than the head, whose fields
+            # would be another row's. Reading all of them finds it.
+            rows.select(pl.all().null_count()).collect()
+    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        kind = "Parquet" if parquet else "CSV in UTF-8"
+        raise RefusedInputError(f"{name} cannot be read as {kind}: {str(error).splitlines()[0]}") from None
+    return Tabular(rows, columns, parquet)
+
+
+def collected(rows: pl.LazyFrame, *, name: str) -> pl.DataFrame:
+    """Return the rows; a file that is broken further down is refused like one that is broken at its head.
+
+    Raises:
+        RefusedInputError: the rows cannot be read.
+    """
+    try:
+        return rows.collect()
+    except pl.exceptions.PolarsError as error:
+        raise RefusedInputError(f"{name} cannot be read to its end: {str(error).splitlines()[0]}") from None
+
+
+def each(frame: pl.DataFrame, column: str, reading: Callable[[str], object], dtype: pl.DataType) -> pl.Expr:
+    """Return the reading of each value of a column of text, null for null; every distinct value is read once."""
+    values = frame[column].drop_nulls().unique(maintain_order=True).to_list()
+    read = pl.Series([reading(value) for value in values], dtype=dtype)
+    return pl.col(column).replace_strict(pl.Series(values, dtype=pl.String), read, default=None, return_dtype=dtype)
+
+
+def several_days(frame: pl.DataFrame, since: str, until: str) -> list[Fault]:
+    """Return a fault for each row whose usage spans more than a day, because it could be set against no day's traces.
+
+    Args:
+        frame: `row` and the two columns, ISO times as text; a row without end is passed by.
+        since: column of the start.
+        until: column of the end, not included.
+    """
+    begins, ends = (pl.col(name).str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False) for name in (since, until))
+    long = frame.filter((ends - begins).dt.total_days() > 1).select("row", since, until)
+    return [
+        Fault(row, f"usage of {start} to {end} spans more than a day; export it by day")
+        for row, start, end in long.iter_rows()
+    ]
+
+
+def _csv(content: bytes) -> pl.LazyFrame:
+    head = content.split(b"\n", 1)[0].decode()
+    separator = max(",;\t", key=head.count)
+    return pl.scan_csv(io.BytesIO(content), infer_schema=False, separator=separator)

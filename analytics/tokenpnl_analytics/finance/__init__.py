@@ -1,0 +1,1 @@
+"""The books in the form of other systems: FOCUS, general ledger, owners."""

@@ -1,0 +1,1 @@
+"""Budgets, forecasts, why the cost moved, and which hours are odd."""

@@ -1,0 +1,1 @@
+"""Which price was in force, and what it makes of a usage."""

@@ -1,0 +1,1 @@
+"""From spans to who carries the bill: attempts, calls, runs."""

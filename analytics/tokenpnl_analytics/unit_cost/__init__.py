@@ -1,0 +1,1 @@
+"""What the business got, and what one success costs."""
