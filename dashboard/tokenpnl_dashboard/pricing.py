@@ -141,12 +141,34 @@ def open_spans(control: ControlStore, span: Span) -> list[Span]:
     return sorted(spans, key=lambda part: part.since or datetime.min.replace(tzinfo=UTC))
 
 
-def put_in_force(control: ControlStore, card: RateCard, spans: Sequence[Span], *, actor: str) -> list[int]:
-    """Store a card, let it price the spans and ask the bookkeeper to book them again; return the requests' numbers."""
+def closed_spans(control: ControlStore, span: Span) -> list[Span]:
+    """Return the parts of the span that are closed, in order of time."""
+    parts = [
+        Span(
+            since if span.since is None else max(since, span.since),
+            until if span.until is None else min(until, span.until),
+        )
+        for since, until in control.frozen_spans()
+    ]
+    return [part for part in parts if part.since and part.until and part.since < part.until]
+
+
+def put_in_force(
+    control: ControlStore, card: RateCard, spans: Sequence[Span], *, actor: str, into_closed: bool = False
+) -> list[int]:
+    """Store a card, let it price the spans and ask the bookkeeper to book them again; return the requests' numbers.
+
+    Args:
+        control: where postings are kept.
+        card: prices to use.
+        spans: usage to price by them.
+        actor: who does it.
+        into_closed: the spans are closed months, which are to be read anew beside their figures as closed.
+    """
     control.record_version(card.version, to_bytes(card), {"version": card.version}, actor=actor)
     numbers = []
     for span in spans:
-        control.schedule(card.version, span.since, span.until, "re-pricing", actor=actor)
+        control.schedule(card.version, span.since, span.until, "re-pricing", actor=actor, into_closed=into_closed)
         reason = f"re-pricing to {card.version}"
         numbers.append(control.request_rebook(span.since, span.until, reason, actor=actor))
     return numbers

@@ -7,13 +7,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 from tests.dashboard.months import OCTOBER_5, close, closing_of, furnished, load, run
 
 from tokenpnl.errors import ConfigurationError, RefusedInputError, TokenpnlError
+from tokenpnl_analytics.closing.close import sha256_of
 from tokenpnl_dashboard.book import open_book
 from tokenpnl_dashboard.cli import tokenpnl as program
+from tokenpnl_dashboard.closing import faults
 from tokenpnl_dashboard.pricing import Span, card_in_force, fetched, open_spans, stored_card
 from tokenpnl_ingest.control import ControlStore
 from tokenpnl_ingest.home import CONFIG_VARIABLE, CONTROL_VARIABLE, Home
@@ -118,6 +121,50 @@ def test_repricing_leaves_closed_months_alone(home: Home) -> None:
             Span(datetime(2026, 11, 1, tzinfo=UTC), None),
         ]
     assert cost(home) == Decimal("0.099")
+
+
+def test_a_correction_into_closed_months_is_read_beside_them_and_posted_once_in_the_open_one(home: Home) -> None:
+    with closing_of(home) as closing:
+        close(closing)
+        before = digests(home.closed)
+    (home.config / "override.yaml").write_text(OVERRIDE)
+    dry = prices(home, "reprice", "--into-closed", "--json")
+    # 15 cents more per million, 100,000 tokens a call: one call of November, three of the closed October.
+    told = [(row["books"], row["month"], row["difference_usd"]) for row in rows_of(dry)]
+    assert told == [("open", "2026-11", "0.015"), ("closed", "2026-10", "0.045")]
+    assert "closed months: 1 rows would change: $0.045 to $0.09, a difference of 0.045 USD" in dry.stderr
+    assert cost(home) == Decimal("0.084")
+    for _ in range(2):  # to correct twice corrects once
+        rows_of(prices(home, "reprice", "--into-closed", "--apply", "--by", "ann", "--json"))
+    assert cost(home) == Decimal("0.144")
+    assert digests(home.closed) == before
+    with closing_of(home) as closing:
+        assert closing.restated("2026-10", ()).select("as_closed_usd", "now_usd", "difference_usd").rows() == [
+            (Decimal("0.063"), Decimal("0.108"), Decimal("0.045"))
+        ]
+        carried = closing.adjustments_into(closing.span("2026-11"))
+        assert (set(carried["origin_period"]), carried["cost_usd"].sum()) == ({"2026-10"}, Decimal("0.045"))
+    november = [(None, Decimal("0.036")), ("2026-10", Decimal("0.045"))]
+    assert [posted(home, month) for month in ("2026-10", "2026-11")] == [[(None, Decimal("0.063"))], november]
+    with closing_of(home) as closing:
+        close(closing, "2026-11")
+        assert faults(home, closing.control) == []
+        assert closing.adjustments_into(closing.span("2026-12")).is_empty()
+    assert [posted(home, month) for month in ("2026-11", "2026-12")] == [november, []]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {str(path): sha256_of(path.read_bytes()) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def posted(home: Home, month: str) -> list[tuple[str | None, Decimal]]:
+    """Return what the general ledger has as expense in a month, by origin period."""
+    asked = ["export", "gl", "--period", month, "--home", str(home.path), "-o", "-"]
+    told = CliRunner().invoke(program, asked, standalone_mode=False)
+    assert told.exit_code == 0, told.output
+    journal = pl.read_csv(told.stdout.encode(), infer_schema=False).filter(entry="expense")
+    sums = journal.group_by("origin_period").agg(pl.col("debit_usd").cast(pl.Decimal(38, 12)).sum())
+    return sums.sort("origin_period", nulls_last=False).rows()
 
 
 def test_a_stored_version_can_be_used_again_by_a_part_of_its_name(home: Home) -> None:

@@ -11,9 +11,12 @@ from tokenpnl_dashboard.cli import CHECK_FAILED, OK
 from tokenpnl_dashboard.commands.options import HOME, formats
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import polars as pl
 
     from tokenpnl_analytics.pricing.ratecard import RateCard
+    from tokenpnl_dashboard.pricing import Span
     from tokenpnl_ingest.home import Home
 
 DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"])
@@ -26,7 +29,7 @@ def command() -> None:
 
     Prices come from contract.yaml, then override.yaml, then genai-prices, then an imported LiteLLM list. What the files
     say holds for usage from the moment on that the bookkeeper reads it; older usage keeps the version that it was
-    booked with until `prices reprice --apply`, and closed months always.
+    booked with until `prices reprice --apply`, and closed months until that is told --into-closed.
     """
 
 
@@ -206,14 +209,16 @@ def update(source: str, home: Path | None, form: str, *, dry_run: bool) -> int:
 @click.option("--from", "since", type=DAY, help="First moment, UTC.  [default: the beginning]")
 @click.option("--until", type=DAY, help="End, not included.  [default: open]")
 @click.option("--version", help="Price version to use, or a unique part of it.  [default: what the files say now]")
+@click.option("--into-closed", is_flag=True, help="Also read closed months anew, beside their figures as closed.")
 @click.option("--apply", is_flag=True, help="Do it; else only say what would change.")
 @click.option("--by", help="Who does this, for the record.  [default: the user of the system]")
 @HOME
 @formats
-def reprice(home: Path | None, form: str, **asked: Any) -> int:
+def reprice(home: Path | None, form: str, *, into_closed: bool, **asked: Any) -> int:
     """Say what other prices would change in usage that is booked, and with --apply book it again.
 
-    Closed months keep their figures: they are left out of both.
+    Closed months are left out of both. With --into-closed they are told apart and booked again too: what was closed
+    stays to the last byte, `close restated` shows the difference, and the open month carries it as an adjustment.
     """
     import getpass
 
@@ -225,44 +230,60 @@ def reprice(home: Path | None, form: str, **asked: Any) -> int:
     from tokenpnl_ingest.home import Home
 
     place = Home.at(home)
-    since, until = (asked[name] and asked[name].replace(tzinfo=UTC) for name in ("since", "until"))
+    whole = pricing.Span(*(asked[name] and asked[name].replace(tzinfo=UTC) for name in ("since", "until")))
     with ControlStore.of(place) as control:
-        spans = pricing.open_spans(control, pricing.Span(since, until))
-        old = _in_force(place)
+        open_, closed = pricing.open_spans(control, whole), pricing.closed_spans(control, whole) if into_closed else []
         version = asked["version"]
         new = pricing.stored_card(control, version) if version else card_of_files(Configuration.of(place))
-        frame = _changes(place, old, new, spans)
-        print_frame(frame, form, title=f"effective cost by {new.version}, closed months left out", names=4)
-        click.echo(_verdict(frame), err=True)
-        if asked["apply"] and spans:
-            numbers = pricing.put_in_force(control, new, spans, actor=asked["by"] or getpass.getuser())
+        frame = _changes(place, new, open_, closed)
+        told = "closed months read anew" if into_closed else "closed months left out"
+        print_frame(frame, form, title=f"effective cost by {new.version}, {told}", names=5)
+        for sentence in _verdicts(frame, into_closed=into_closed):
+            click.echo(sentence, err=True)
+        if asked["apply"] and (open_ or closed):
+            actor = asked["by"] or getpass.getuser()
+            numbers = pricing.put_in_force(control, new, open_, actor=actor)
+            numbers += pricing.put_in_force(control, new, closed, actor=actor, into_closed=True)
             click.echo(f"{new.version} is in force; booking again: {', '.join(f'#{n}' for n in numbers)}", err=True)
         elif not asked["apply"]:
             click.echo("nothing was changed; add --apply to do it", err=True)
     return OK
 
 
-def _changes(place: "Home", old: "RateCard", new: "RateCard", spans: Any) -> "pl.DataFrame":
+def _changes(place: "Home", new: "RateCard", open_: "Sequence[Span]", closed: "Sequence[Span]") -> "pl.DataFrame":
+    """Return what would change, with `books`: open, or closed, where only the reading beside them would."""
     import polars as pl
 
     from tokenpnl_analytics.pricing.reprice import changes
     from tokenpnl_dashboard import pricing
     from tokenpnl_dashboard.book import open_book
 
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    old, nothing = _in_force(place), pricing.Span(epoch, epoch)
+    found = []
     with open_book(place) as book:
-        attempts = [pricing.used_attempts(book, span) for span in spans]
-        if not attempts:
-            attempts = [pricing.used_attempts(book, pricing.Span(None, None)).clear()]
-    return changes(pl.concat(attempts), old, new)
+        for name, spans in (("open", open_), ("closed", closed)):
+            attempts = pl.concat([pricing.used_attempts(book, span) for span in spans or [nothing]])
+            found.append(changes(attempts, old, new).select(pl.lit(name).alias("books"), pl.all()))
+    return pl.concat(found)
 
 
-def _verdict(frame: "pl.DataFrame") -> str:
+def _verdicts(frame: "pl.DataFrame", *, into_closed: bool) -> "Iterator[str]":
+    """Yield what would change, a sentence for open and one for closed months."""
     from tokenpnl_dashboard.output import plain
 
-    if frame.is_empty():
-        return "no cost would change"
-    old, new = (Decimal(frame[name].sum()) for name in ("old_usd", "new_usd"))
-    return f"{frame.height} rows would change: ${plain(old)} to ${plain(new)}, a difference of {plain(new - old)} USD"
+    for name, beside in (("open", ""), ("closed", "; what was closed stays, the open month carries the difference")):
+        if name == "closed" and not into_closed:
+            continue
+        rows = frame.filter(books=name)
+        if rows.is_empty():
+            yield f"{name} months: no cost would change"
+            continue
+        old, new = (Decimal(rows[column].sum()) for column in ("old_usd", "new_usd"))
+        yield (
+            f"{name} months: {rows.height} rows would change: ${plain(old)} to ${plain(new)}, a difference of "
+            f"{plain(new - old)} USD{beside}"
+        )
 
 
 def _in_force(place: "Home") -> "RateCard":
