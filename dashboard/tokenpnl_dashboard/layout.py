@@ -24,6 +24,7 @@ _BRIEF = {
     "usage": ("usage_kind", "quantity", "cost_usd", "n_lines", "n_unpriced_lines"),
     "categories": ("cost_usd", "share", "reversed_cost_usd", "n_lines", "n_unpriced_lines"),
     "causes": ("cause", "gross_usd", "share", "addressable_usd", "n_lines"),
+    "unattributed": ("provider", "model", "cost_usd", "n_lines"),
 }
 
 
@@ -34,13 +35,15 @@ def for_eyes(what: str, found: pl.DataFrame, by: str | None) -> pl.DataFrame:
     something. Many stand below each other, the dearest first and periods in order, with the main figures only.
 
     Args:
-        what: pnl, usage, units, categories or causes.
+        what: pnl, usage, units, categories, causes or unattributed.
         found: the report.
         by: its dimension or grain; None for the whole.
     """
     key = "period" if by in GRAINS else by
     if what == "usage":
         return _values_down(found, [key] if key else [], _BRIEF[what])
+    if what == "unattributed":
+        return _values_down(found, ["lacks", "step"], _BRIEF[what])
     if what in ("categories", "causes"):
         return _values_down(found, [*([key] if key in found.columns else []), "cost_category"], _BRIEF[what])
     if "workflow" in found.columns and key != "workflow":

@@ -1,6 +1,6 @@
 """The reports of the command line: the same analytics as the pages, asked of a book."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,9 +18,12 @@ from tokenpnl_analytics.statement import GRAINS, in_periods, statement
 from tokenpnl_analytics.summary import summary
 from tokenpnl_analytics.unit_cost.controls import controls
 from tokenpnl_analytics.unit_cost.outcome_rules import definitions_in, windows_of
-from tokenpnl_analytics.unit_cost.units import RUN_DIMENSIONS, cohort, contributions, unit_costs
+from tokenpnl_analytics.unit_cost.units import PRODUCTION, RUN_DIMENSIONS, cohort, contributions, unit_costs
 from tokenpnl_dashboard.book import Book
+from tokenpnl_dashboard.disclosure import cost_disclosure, dated, invoices_of
+from tokenpnl_dashboard.drill import OWNED_BY, lines_behind, without_owner
 from tokenpnl_dashboard.lines import run_capacity
+from tokenpnl_ingest.home import Home
 
 _TOLD_APART = ("usage_kind", "cost_category", "served_reason")
 _OF_A_SLICE = ("tenant", "run_id", "workflow", "cost_usd", "cost_category", "evaluation")
@@ -41,7 +44,7 @@ _CONTROL_COLUMNS = (
 class Asked:
     """What a report is about: line items and runs that started in the period, read at `as_of`, by a column or grain.
 
-    `rules` are the success definitions.
+    `rules` are the success definitions; `where` narrows line items by accepted values of their columns.
     """
 
     period: Period
@@ -49,17 +52,21 @@ class Asked:
     by: str | None
     zone: str
     rules: OutcomesFile = field(default_factory=OutcomesFile)
+    where: Mapping[str, list[str | None]] = field(default_factory=dict)
 
 
 def pnl(book: Book, asked: Asked) -> pl.DataFrame:
-    """Return the statement, one row per value of the dimension; value and successes beside it for run dimensions."""
+    """Return the statement, one row per value of the dimension.
+
+    Value and successes stand beside it for dimensions of runs, unless it is narrowed to a part of their cost.
+    """
+    runs = _cohort(book, asked) if set(asked.where) <= {*RUN_DIMENSIONS} else None
     if asked.by in GRAINS:
         lines = _sums(book, asked, ["hour"])
         lines = in_periods(lines, asked.by, asked.zone, at="hour")
-        runs = in_periods(_cohort(book, asked), asked.by, asked.zone)
-        return statement(lines, ["period"], runs=runs)
+        return statement(lines, ["period"], runs=None if runs is None else in_periods(runs, asked.by, asked.zone))
     by = [asked.by] if asked.by else []
-    return statement(_sums(book, asked, by), by, runs=_cohort(book, asked))
+    return statement(_sums(book, asked, by), by, runs=runs)
 
 
 def usage(book: Book, asked: Asked) -> pl.DataFrame:
@@ -100,6 +107,25 @@ def causes_of(book: Book, asked: Asked) -> pl.DataFrame:
     """Return cost without direct result by category and cause, and by the dimension: gross and addressable."""
     by = [asked.by] if asked.by and asked.by not in GRAINS else []
     return causes(_sums(book, asked, [*by, "cause"]), by)
+
+
+def lines(book: Book, asked: Asked) -> pl.DataFrame:
+    """Return the line items behind a figure, the dearest first; table `line_items`."""
+    return lines_behind(book, asked.where, asked.period)
+
+
+def disclosed(book: Book, asked: Asked, home: Home | None) -> str:
+    """Return what the report's sums of cost rest on: prices, line items, coverage, what was not checked."""
+    narrowed: dict[str, Any] = {"where": dict(asked.where), **_window(asked)}
+    row = book.query("line_item_sums", **narrowed).row(0, named=True)
+    versions = book.query("distinct", name=LINE_ITEMS.name, column="price_version", **narrowed)["price_version"]
+    share = 1 - row["n_unpriced_lines"] / row["n_lines"] if row["n_lines"] else None
+    return cost_disclosure(dated(versions.to_list(), home), row["n_lines"], share, invoices_of(asked.period, home))
+
+
+def unattributed(book: Book, asked: Asked) -> pl.DataFrame:
+    """Return cost that names no workflow or no customer, the largest source first."""
+    return without_owner(_sums(book, asked, [*OWNED_BY, "provider", "model", "step"]))
 
 
 def units(book: Book, asked: Asked) -> pl.DataFrame:
@@ -146,16 +172,18 @@ def summary_of(book: Book, asked: Asked, *, runs: bool = False) -> dict[str, Any
 
 
 def _sums(book: Book, asked: Asked, by: Sequence[str]) -> pl.DataFrame:
-    sums = book.query("line_item_sums", by=[*by, *(name for name in _TOLD_APART if name not in by)], **_window(asked))
+    dimensions = [*by, *(name for name in _TOLD_APART if name not in by)]
+    sums = book.query("line_item_sums", by=dimensions, where=dict(asked.where), **_window(asked))
     if "hour" in by:
         return sums.with_columns(pl.col("hour").cast(pl.Datetime("ns", "UTC")))
     return sums
 
 
 def _cohort(book: Book, asked: Asked) -> pl.DataFrame:
-    runs = conform(book.query("table", name=RUNS.name, **_window(asked)), RUNS)
-    windows = windows_of(asked.rules)
-    return cohort(runs, as_of=asked.as_of, windows=windows, capacity=run_capacity(book, **_window(asked)))
+    runs = conform(book.query("table", name=RUNS.name, where=dict(asked.where), **_window(asked)), RUNS)
+    windows, capacity = windows_of(asked.rules), run_capacity(book, **_window(asked))
+    environments = None if "environment" in asked.where else PRODUCTION
+    return cohort(runs, as_of=asked.as_of, windows=windows, environments=environments, capacity=capacity)
 
 
 def _window(asked: Asked) -> dict[str, datetime | None]:

@@ -167,6 +167,21 @@ def test_the_statement_adds_up_in_every_format(home: Path) -> None:
     assert line.split(",")[0] == "gpt-4o-mini"
 
 
+def test_a_figure_is_followed_to_its_spans(home: Path) -> None:
+    lines = answer("report", "lines", "--where", "category=pending", "--json", home=home)
+    assert sum(Decimal(line["cost_usd"]) for line in lines) == Decimal("0.00036")
+    assert {(line["run_id"], line["span_id"][-1]) for line in lines} == {("r1", "2"), ("r1", "3")}
+    shown = tokenpnl("report", "lines", "--where", "run=r1", home=home).stdout
+    assert "of $0.00036 in all" in shown
+    assert "Not checked: invoices" in shown
+
+
+def test_a_unit_cost_is_of_whole_runs_and_not_narrowed_to_lines(home: Path) -> None:
+    done = tokenpnl("report", "units", "--where", "category=retry", home=home)
+    assert done.returncode == 2
+    assert "whole runs" in done.stderr
+
+
 def test_csv_text_that_a_spreadsheet_would_run_is_inert(home: Path) -> None:
     done = tokenpnl("report", "pnl", "--csv", "--by", "customer", home=home)
     assert done.stdout.splitlines()[1].startswith("'=cmd()")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tokenpnl_ingest.home import Home
 
 DIMENSIONS = {
+    "tenant": "tenant",
     "workflow": "workflow",
     "customer": "customer_id",
     "feature": "feature",
@@ -24,6 +25,7 @@ DIMENSIONS = {
     "step": "step",
     "model": "model",
     "provider": "provider",
+    "deployment": "deployment",
     "hour": "hour",
     "day": "day",
     "week": "week",
@@ -31,13 +33,18 @@ DIMENSIONS = {
 }
 
 
+REPORTS = ("pnl", "usage", "units", "categories", "causes", "lines", "unattributed", "summary")
+SHOWN_LINES = 40
+
+
 @click.command("report")
-@click.argument("what", type=click.Choice(["pnl", "usage", "units", "categories", "causes", "summary"]))
+@click.argument("what", type=click.Choice(REPORTS))
 @click.option("--by", type=click.Choice(list(DIMENSIONS)), help="One row or column for each value of this.")
 @click.option(
     "--period", default="all", show_default=True, help="Such as 2026-10, last-30d, mtd, 2026-10-01..2026-10-15."
 )
 @click.option("--zone", default="UTC", show_default=True, help="Time zone of days and months.")
+@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Only such line items: category=retry, run=ID.")
 @click.option("--as-of", help="ISO time to read at.  [default: now, or the newest data when they are old]")
 @click.option("--runs", is_flag=True, help="With summary: add every run.")
 @HOME
@@ -48,7 +55,8 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
     pnl is the cost ladder, every category and the memo lines; usage is tokens and cost by kind; units is cost per
     success of production runs, settled, to date and expected (by model, step or provider: what each contributes to its
     workflow's); categories is cost by category, as booked and with the rules read in reverse order; causes is cost
-    without direct result by what caused it; summary is one JSON document with the agreed keys.
+    without direct result by what caused it; lines is every line item behind a figure, with its run and span;
+    unattributed is cost that names no workflow or no customer; summary is one JSON document with the agreed keys.
     """
     from tokenpnl_dashboard import reports
     from tokenpnl_dashboard.book import open_book
@@ -57,8 +65,7 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
 
     if what == "summary" and form in ("csv", "md"):
         raise click.UsageError("the summary is one JSON document; --csv and --md are for pnl, usage and units")
-    if asked["runs"] and what != "summary":
-        raise click.UsageError("--runs belongs to summary")
+    _check(what, asked)
     place = Home.at(home)
     with open_book(place) as book:
         newest_at = book.version().newest_at
@@ -75,9 +82,23 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
             "units": reports.units,
             "categories": reports.categories,
             "causes": reports.causes_of,
+            "lines": reports.lines,
+            "unattributed": reports.unattributed,
         }[what](book, question)
+        rests_on = reports.disclosed(book, question, place) if form == "table" and what != "units" else ""
     _print(what, frame, form, question)
+    if rests_on:
+        click.echo(rests_on)
     return OK
+
+
+def _check(what: str, asked: dict[str, Any]) -> None:
+    if asked["runs"] and what != "summary":
+        raise click.UsageError("--runs belongs to summary")
+    if asked["where"] and what in ("units", "summary"):
+        raise click.UsageError(f"--where narrows line items, and {what} is of whole runs")
+    if asked["by"] and what in ("lines", "unattributed"):
+        raise click.UsageError(f"{what} has columns of its own; narrow it with --where, not --by")
 
 
 def _question(home: "Home", newest_at: datetime | None, asked: dict[str, Any]) -> "Asked":
@@ -85,6 +106,7 @@ def _question(home: "Home", newest_at: datetime | None, asked: dict[str, Any]) -
     from tokenpnl_analytics.periods import parse_period, reading_moment
     from tokenpnl_analytics.rules.outcomes import OUTCOMES
     from tokenpnl_dashboard.configuration import Configuration
+    from tokenpnl_dashboard.drill import narrowed
     from tokenpnl_dashboard.reports import Asked
 
     now = reading_moment(newest_at, now=datetime.now(UTC))
@@ -97,15 +119,32 @@ def _question(home: "Home", newest_at: datetime | None, asked: dict[str, Any]) -
     period = parse_period(asked["period"], now=now, zone=asked["zone"])
     by = DIMENSIONS[asked["by"]] if asked["by"] else None
     rules = Configuration.of(home).read(OUTCOMES)
-    return Asked(period=period, as_of=now, by=by, zone=asked["zone"], rules=rules)
+    where = narrowed(asked["where"])
+    return Asked(period=period, as_of=now, by=by, zone=asked["zone"], rules=rules, where=where)
 
 
 def _print(what: str, frame: "pl.DataFrame", form: str, question: "Asked") -> None:
+    from tokenpnl_dashboard import drill
     from tokenpnl_dashboard.layout import for_eyes
     from tokenpnl_dashboard.output import print_frame
 
+    if what == "lines":
+        title = _of_lines(frame, question)
+        print_frame(drill.for_eyes(frame, SHOWN_LINES) if form == "table" else frame, form, title=title)
+        return
     if form in ("table", "md"):
         frame = for_eyes(what, frame, question.by or ("workflow" if what == "units" else None))
     title = f"{what}, {question.period.label}, as of {question.as_of:%Y-%m-%d %H:%M} UTC"
     by_slice = what in ("usage", "causes") or (what == "units" and "workflow" in frame.columns)
     print_frame(frame, form, title=title, names=2 if by_slice and question.by not in (None, "workflow") else 1)
+
+
+def _of_lines(lines: "pl.DataFrame", question: "Asked") -> str:
+    import polars as pl
+
+    from tokenpnl_analytics.frames import known_sum
+    from tokenpnl_dashboard import words
+
+    cut = f", the {SHOWN_LINES} dearest (--csv has all)" if lines.height > SHOWN_LINES else ""
+    cost = words.exact_usd(lines.select(known_sum(pl.col("cost_usd"))).item())
+    return f"lines, {question.period.label}: {words.counted(lines.height, 'line item')} of {cost} in all{cut}"

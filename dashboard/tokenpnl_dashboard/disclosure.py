@@ -1,0 +1,68 @@
+"""The line under a figure of money: which prices, how many line items, what was checked and what was not."""
+
+from collections.abc import Sequence
+from datetime import UTC, timedelta
+
+from tokenpnl.errors import ConfigurationError, StoreError
+from tokenpnl_analytics.periods import Period
+from tokenpnl_dashboard import words
+from tokenpnl_ingest.control import ControlStore
+from tokenpnl_ingest.home import Home
+
+_MOMENT = timedelta(microseconds=1)
+
+
+def cost_disclosure(
+    versions: Sequence[str], n_lines: int, priced_share: float | None, invoices: Sequence[str] | None
+) -> str:
+    """Return what a sum of effective cost rests on, in a few sentences.
+
+    Args:
+        versions: the rate cards with date and hash, as `dated` words them.
+        n_lines: line items that were added up.
+        priced_share: share of them that have a price, 0 to 1.
+        invoices: what was set against invoices, such as `2026-10 openai`; None: nobody can tell.
+    """
+    prices = f"Prices: {words.listed(versions)}." if versions else "No price list was used."
+    basis = f"Basis: effective cost, the exact sum of {words.counted(n_lines, 'line item')}; no estimate."
+    coverage = f"Coverage: {words.percent(priced_share)} of them priced."
+    if invoices is None:
+        checked = "Not checked: invoices, as the control store does not answer."
+    elif invoices:
+        checked = f"Set against invoices: {words.listed(invoices)}. Not checked: invoices of anything else."
+    else:
+        checked = "Not checked: invoices, as none of this period is reconciled."
+    return f"{prices} {basis} {coverage} {checked}"
+
+
+def dated(versions: Sequence[str], home: Home | None) -> list[str]:
+    """Return rate cards with the day since when they are known, where the control store of the home tells."""
+    try:
+        known = {} if home is None else _known_since(home)
+    except (ConfigurationError, StoreError):
+        known = {}
+    return [f"{name} (since {known[name]})" if name in known else name for name in versions]
+
+
+def invoices_of(period: Period, home: Home | None) -> list[str] | None:
+    """Return month and provider of every reconciliation that touches the period; None: nobody can tell."""
+    if home is None:
+        return []
+    try:
+        with ControlStore.of(home) as control:
+            months = [month for month in control.reconciled_months() if _touches(month, period)]
+            found = [(month, one.result.provider) for month in months for one in control.reconciliations(month)]
+    except (ConfigurationError, StoreError):
+        return None
+    return [f"{month} {provider}" for month, provider in sorted(set(found))]
+
+
+def _known_since(home: Home) -> dict[str, str]:
+    with ControlStore.of(home) as control:
+        return {one.version: words.day(one.recorded_at) for one in control.versions()}
+
+
+def _touches(month: str, period: Period) -> bool:
+    first = None if period.since is None else f"{period.since.astimezone(UTC):%Y-%m}"
+    last = None if period.until is None else f"{(period.until - _MOMENT).astimezone(UTC):%Y-%m}"
+    return (first is None or first <= month) and (last is None or month <= last)

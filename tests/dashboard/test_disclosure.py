@@ -1,0 +1,57 @@
+"""The line under a sum of money says what it rests on."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tokenpnl_analytics.periods import Period
+from tokenpnl_dashboard.disclosure import cost_disclosure, dated, invoices_of
+from tokenpnl_ingest.control import ControlStore, Reconciled
+from tokenpnl_ingest.home import Home
+
+ALL = Period("all", None, None)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A home whose October was set against an invoice of openai, and which knows one rate card."""
+    home = Home.at(tmp_path)
+    result = Reconciled("2026-10", "openai", "org-1", True, Decimal(100), Decimal(100), Decimal(0), {})
+    with ControlStore.of(home, clock=lambda: datetime(2026, 11, 2, tzinfo=UTC)) as control:
+        control.record_reconciliation(result, actor="ann")
+        control.record_version("card 1 sha256:abc", b"card", {}, actor="ann")
+    return home
+
+
+def test_prices_basis_coverage_and_what_was_not_checked_are_told() -> None:
+    assert cost_disclosure(["card 1 sha256:abc"], 2, 0.5, []) == (
+        "Prices: card 1 sha256:abc. Basis: effective cost, the exact sum of 2 line items; no estimate. "
+        "Coverage: 50% of them priced. Not checked: invoices, as none of this period is reconciled."
+    )
+
+
+def test_a_month_that_was_set_against_its_invoice_is_named(home: Home) -> None:
+    assert invoices_of(ALL, home) == ["2026-10 openai"]
+    told = cost_disclosure([], 2, 1.0, invoices_of(ALL, home))
+    assert "Set against invoices: 2026-10 openai. Not checked: invoices of anything else." in told
+
+
+def test_only_months_that_the_period_touches_count(home: Home) -> None:
+    october = Period("2026-10", datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC))
+    november = Period("2026-11", datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
+    assert invoices_of(october, home) == ["2026-10 openai"]
+    assert invoices_of(november, home) == []
+
+
+def test_a_rate_card_is_dated_by_the_day_since_when_it_is_known(home: Home) -> None:
+    assert dated(["card 1 sha256:abc", "other"], home) == ["card 1 sha256:abc (since 2 Nov 2026)", "other"]
+
+
+def test_a_control_store_that_cannot_be_read_is_no_fault_of_the_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENPNL_CONTROL", "postgresql://nobody@127.0.0.1:1/none")
+    told = cost_disclosure(dated(["card"], Home.at(tmp_path)), 1, 1.0, invoices_of(ALL, Home.at(tmp_path)))
+    assert "the control store does not answer" in told
