@@ -225,9 +225,18 @@ def test_an_edit_of_the_close_in_the_database_is_found(closing: Closing) -> None
     database.close()
     told = faults(closing.home, closing.control)
     assert told == [
-        "2026-10: the audit chain does not know this close",
+        "closes 2: snapshot_sha256 is not what the audit chain tells",
         "2026-10: the control store's manifest is not the one that was signed",
     ]
+
+
+def test_a_month_is_not_closed_beside_one_that_was_tampered_with(closing: Closing) -> None:
+    close(closing)
+    file = closing.home.closed / "2026-10" / "line_items.parquet"
+    file.chmod(0o600)
+    pl.read_parquet(file).with_columns(pl.col("cost_usd") * 2).write_parquet(file)
+    with pytest.raises(RefusedInputError, match="audit_chain: 2026-10: line_items is"):
+        close(closing, "2026-11")
 
 
 def test_months_begin_in_the_reporting_zone_and_keep_it(home: Home) -> None:

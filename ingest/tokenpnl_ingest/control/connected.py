@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +14,16 @@ from tokenpnl.errors import ConfigurationError, StoreError
 from tokenpnl_ingest.control.chain import GENESIS, AuditRow, Head, canonical, faults, signed
 from tokenpnl_ingest.control.engines import WRITES
 from tokenpnl_ingest.control.headfile import HeadFile
-from tokenpnl_ingest.control.tables import AUDIT, utc_text
+from tokenpnl_ingest.control.tables import (
+    AUDIT,
+    CLOSES,
+    PRICE_VERSIONS,
+    RECONCILIATIONS,
+    SCHEDULES,
+    SIGN_OFFS,
+    utc_text,
+)
+from tokenpnl_ingest.control.witness import contradictions
 
 Clock = Callable[[], datetime]
 
@@ -72,11 +82,18 @@ class Connected:
             return [AuditRow(**row) for row in connection.execute(sa.select(AUDIT).order_by(AUDIT.c.seq)).mappings()]
 
     def verify(self) -> list[str]:
-        """Return what is wrong with the audit chain, a sentence each; empty: nobody has touched it."""
+        """Return what is wrong with the audit chain, and where tables say otherwise; empty: nobody has touched them."""
+        # Who writes waits, so that tables and chain are of one moment.
         with self._head.alone():
-            head = self._head.read()
-        # The rows are read after the note: a row written in between stands after it, which is no fault.
-        return faults(self.audit_trail(), self._key, head)
+            head, trail, tables = self._head.read(), self.audit_trail(), self._tables()
+        return faults(trail, self._key, head) + contradictions(trail, tables)
+
+    def _tables(self) -> dict[str, list[dict[str, Any]]]:
+        with self._reading() as connection:
+            return {
+                table.name: [_as_told(row) for row in connection.execute(_without_content(table)).mappings()]
+                for table in (CLOSES, SCHEDULES, RECONCILIATIONS, SIGN_OFFS, PRICE_VERSIONS)
+            }
 
     def accept_chain(self, *, actor: str, reason: str) -> list[str]:
         """Go on with a chain that was found broken, under somebody's name, and return the faults; they stay on record.
@@ -106,6 +123,21 @@ class Connected:
                 yield deed
             if deed.noted:
                 self._head.write(deed.last)
+
+
+def _without_content(table: sa.Table) -> sa.Select[Any]:
+    order = next(iter(table.primary_key.columns))
+    return sa.select(*(column for column in table.c if column.name not in ("content", "detail"))).order_by(order)
+
+
+def _as_told(row: sa.RowMapping) -> dict[str, Any]:
+    """Return a row with times and money spelled as the audit chain spells them."""
+    spelled = {datetime: utc_text, Decimal: "{:f}".format}
+    return {name: spelled.get(type(value), _same)(value) for name, value in row.items()}
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _last(connection: sa.Connection) -> Head:

@@ -1,5 +1,6 @@
 """Months: soft close, close, reopening, with the rates that were frozen; who signed for what stands in the way."""
 
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ from tokenpnl.errors import RefusedInputError
 from tokenpnl_ingest.control.chain import canonical
 from tokenpnl_ingest.control.connected import Connected, Deed, object_of
 from tokenpnl_ingest.control.records import Close, CloseState, Freeze, FxRate, MonthSpan, SignOff
-from tokenpnl_ingest.control.tables import CLOSES, FX_RATES, SIGN_OFFS
+from tokenpnl_ingest.control.tables import CLOSES, FX_RATES, SIGN_OFFS, utc_text
 
 
 class Months(Connected):
@@ -48,11 +49,8 @@ class Months(Connected):
         Raises:
             RefusedInputError: the two are one person, or the month was not soft closed before.
         """
+        insist_on_two_persons(span.month, *people)
         preparer, approver = people
-        if preparer.strip().casefold() == approver.strip().casefold():
-            raise RefusedInputError(
-                f"preparer and approver of {span.month} must be two persons, but both are {preparer!r}"
-            )
         with self._deed() as deed:
             state = self._state(deed.connection, span.month)
             if state is not CloseState.SOFT:
@@ -157,12 +155,33 @@ class Months(Connected):
         return last.state if last else CloseState.OPEN
 
 
+def insist_on_two_persons(month: str, preparer: str, approver: str) -> None:
+    """Refuse names that are one name in another spelling: case, spaces, width of letters, marks that nobody sees.
+
+    Raises:
+        RefusedInputError: the two are one person, or one has no name.
+    """
+    names = [_spelled(name) for name in (preparer, approver)]
+    if not all(names):
+        raise RefusedInputError(f"preparer and approver of {month} must be named; got {preparer!r} and {approver!r}")
+    if names[0] == names[1]:
+        raise RefusedInputError(
+            f"preparer and approver of {month} must be two persons; {preparer!r} and {approver!r} are one"
+        )
+
+
+def _spelled(name: str) -> str:
+    seen = "".join(letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) != "Cf")
+    return unicodedata.normalize("NFKC", " ".join(seen.casefold().split()))
+
+
 def _noted(deed: Deed, state: CloseState, span: MonthSpan, told: dict[str, Any]) -> Close:
     detail = told["detail"]
     row = {"approver": None, "reason": None, "snapshot_sha256": None} | told
     row |= vars(span) | {"state": state.value, "at": deed.at, "detail": canonical(detail)}
     number = deed.connection.scalar(CLOSES.insert().values(row).returning(CLOSES.c.id))
     kept = {name: value for name, value in told.items() if name != "detail" and value is not None}
+    kept |= {"since": utc_text(span.since), "until": utc_text(span.until), "zone": span.zone}
     action = {CloseState.SOFT: "soft_close", CloseState.CLOSED: "close", CloseState.REOPENED: "reopen"}[state]
     deed.note(told["preparer"], action, {"id": number, "month": span.month, **kept})
     return Close(**{**row, "id": number, "state": state, "detail": detail})

@@ -26,12 +26,20 @@ def test_a_month_goes_from_open_to_soft_to_closed(control: ControlStore) -> None
     assert [step.state for step in control.close_steps("2026-10")] == [CloseState.SOFT, CloseState.CLOSED]
 
 
-@pytest.mark.parametrize("approver", ["ann", "Ann", " ann "])
+@pytest.mark.parametrize(
+    "approver", ["ann lee", "Ann LEE", " ann lee ", "ann\u00a0 lee", "ａｎｎ lee", "ann\u200b lee"]
+)
 def test_preparer_and_approver_are_two_persons(control: ControlStore, approver: str) -> None:
-    control.soft_close(OCTOBER, preparer="ann", detail={})
+    control.soft_close(OCTOBER, preparer="ann lee", detail={})
     with pytest.raises(RefusedInputError, match="must be two persons"):
-        control.close(OCTOBER, people=("ann", approver), snapshot_sha256=HASH, detail={})
+        control.close(OCTOBER, people=("ann lee", approver), snapshot_sha256=HASH, detail={})
     assert control.state_of("2026-10") is CloseState.SOFT
+
+
+def test_who_approves_has_a_name(control: ControlStore) -> None:
+    control.soft_close(OCTOBER, preparer="ann", detail={})
+    with pytest.raises(RefusedInputError, match="must be named"):
+        control.close(OCTOBER, people=("ann", " \u200b "), snapshot_sha256=HASH, detail={})
 
 
 def test_a_month_is_not_closed_without_a_soft_close(control: ControlStore) -> None:
