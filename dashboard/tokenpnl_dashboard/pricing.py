@@ -16,12 +16,14 @@ from tokenpnl_analytics.pricing.card_file import from_bytes, to_bytes
 from tokenpnl_analytics.pricing.crosscheck import cross_check
 from tokenpnl_analytics.pricing.layered import merged
 from tokenpnl_analytics.pricing.litellm import Imported
-from tokenpnl_analytics.pricing.ratecard import RateCard
+from tokenpnl_analytics.pricing.published import PUBLISHED_FILE
+from tokenpnl_analytics.pricing.ratecard import RateCard, default_rate_card
 from tokenpnl_analytics.rules.prices import ALIASES, CONTRACT, FX, LITELLM, OVERRIDE, PriceFile
 from tokenpnl_analytics.rules.reading import RuleFile
 from tokenpnl_dashboard.book import Book
 from tokenpnl_dashboard.configuration import Configuration
 from tokenpnl_ingest.control import ControlStore, sections
+from tokenpnl_ingest.home import Home
 
 PRICE_FILES: dict[str, RuleFile[Any]] = {
     "contract": CONTRACT,
@@ -51,6 +53,26 @@ def card_in_force(control: ControlStore) -> RateCard | None:
         return None
     cards = {one.version: from_bytes(control.version_content(one.version)) for one in now}
     return merged([(one.from_ns, one.until_ns, cards[one.version]) for one in now])
+
+
+def card_of_home(home: Home) -> tuple[RateCard, str]:
+    """Return the prices that hold in a home, and whose they are in words; nothing is made where no home is.
+
+    Raises:
+        ConfigurationError: a price file does not hold.
+    """
+    from tokenpnl_dashboard.instructions import card_of_files
+
+    if home.decided:
+        with ControlStore.of(home) as control:
+            card = card_in_force(control)
+        if card is not None:
+            return card, f"the prices in force in {home.path}"
+    configuration = Configuration.of(home)
+    names = (*(file.name for file in PRICE_FILES.values()), PUBLISHED_FILE)
+    if any((configuration.folder / name).exists() for name in names):
+        return card_of_files(configuration), f"the price files in {configuration.folder}"
+    return default_rate_card(), "the published list"
 
 
 def stored_card(control: ControlStore, version: str) -> RateCard:

@@ -45,8 +45,7 @@ class Home:
         Raises:
             ConfigurationError: the folder cannot be made.
         """
-        chosen = path or os.environ.get(HOME_VARIABLE) or platformdirs.user_data_path("tokenpnl", appauthor=False)
-        home = cls(Path(chosen).expanduser().resolve())
+        home = cls.meant(path)
         os.umask(os.umask(_PRIVATE) | _PRIVATE)
         try:
             home.journal.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -56,6 +55,12 @@ class Home:
                 f"by --home or ${HOME_VARIABLE}"
             ) from error
         return home
+
+    @classmethod
+    def meant(cls, path: str | Path | None = None) -> "Home":
+        """Return the home that `at` gives, and make nothing: it may not be there."""
+        chosen = path or os.environ.get(HOME_VARIABLE) or platformdirs.user_data_path("tokenpnl", appauthor=False)
+        return cls(Path(chosen).expanduser().resolve())
 
     @property
     def journal(self) -> Path:
@@ -76,6 +81,12 @@ class Home:
     def control_url(self) -> str:
         """The database of versions, closes and sign-offs: $TOKENPNL_CONTROL, else SQLite in the home."""
         return os.environ.get(CONTROL_VARIABLE) or f"sqlite:///{self.path / 'control.sqlite'}"
+
+    @property
+    def decided(self) -> bool:
+        """Whether a control store is there: something was booked, priced or signed here."""
+        own = os.environ.get(CONTROL_VARIABLE) or (self.path / "control.sqlite").exists()
+        return bool(own) and self.path.is_dir()
 
     @property
     def closed(self) -> Path:

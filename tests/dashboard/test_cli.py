@@ -71,6 +71,11 @@ WORKFLOW = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _without_the_users_own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
 @pytest.fixture(scope="module")
 def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One run with two calls: 600 + 400 cached in, 100 out, each $0.00018 by gpt-4o-mini's list price."""
@@ -232,6 +237,27 @@ def test_price_of_one_usage() -> None:
     priced = answer("price", "--model", "gpt-4o-mini", "--provider", "openai", "--input-uncached", "1000000", "--json")
     assert priced["cost_usd"] == "0.15"
     assert priced["price_version"].startswith("genai-prices")
+
+
+def test_a_price_is_that_of_the_homes_contract_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "contract.yaml").write_text(
+        'rules: [{match: {model: gpt-4o-mini}, prices: {output_text: 0.3}, source: "contract 7"}]', encoding="utf-8"
+    )
+    usage = ("price", "--model", "gpt-4o-mini", "--provider", "openai", "--output-text", "1000000")
+    done = tokenpnl(*usage, "--home", tmp_path)
+    assert f"cost $0.3, by the price files in {tmp_path}/config: " in done.stdout
+    assert answer(*usage, "--json", home=tmp_path)["cost_usd"] == "0.3"
+
+
+def test_a_price_makes_no_home_and_misses_one_that_was_named(tmp_path: Path) -> None:
+    usage = ("price", "--model", "gpt-4o-mini", "--provider", "openai", "--output-text", "1000000")
+    absent = tmp_path / "absent"
+    assert "cost $0.6, by the published list: " in tokenpnl(*usage, home=absent).stdout
+    assert not absent.exists()
+    named = tokenpnl(*usage, "--home", absent)
+    assert named.returncode == 2
+    assert f"there is no home at {absent}" in named.stderr
 
 
 def test_price_of_lines_gives_one_result_a_line() -> None:
