@@ -178,3 +178,14 @@ volume_tiers: [{name: v, match: {provider: openai}, estimated_pct: 20, steps: [{
 """
     )
     assert costs(card) == [usd("2.5", "1.8", "1.8")]
+
+
+@pytest.mark.parametrize(
+    ("priced_in_yen", "paid"), [("input_uncached", "1.25"), ("input_cache_read", None)], ids=["input", "cache reads"]
+)
+def test_where_one_side_of_a_saving_has_no_price_nothing_is_said_to_be_saved(priced_in_yen, paid):
+    # No rate of the yen is known, so that its price is none in dollars.
+    card = laid(override=f"rules: [{{match: {{model: gpt-4o}}, currency: JPY, prices: {{{priced_in_yen}: 400}}}}]")
+    lines = lines_of(card, {"input_uncached_tokens": 1_000_000, "input_cache_read_tokens": 1_000_000})
+    (read,) = lines.filter(usage_kind="input_cache_read").select("cost_usd", "uncached_cost_usd").rows()
+    assert read == usd(paid, paid)

@@ -252,13 +252,19 @@ def _unlisted(kind: str, terms: _Terms) -> Price:
 
 
 def _with_memos(prices: list[Price], standard: Mapping[str, Decimal | None]) -> list[Price]:
-    """Add what the tokens would have cost outside the cache and in the standard tier."""
-    effective = {price.kind: price.effective_usd for price in prices}
+    """Add what the tokens would have cost outside the cache and in the standard tier.
+
+    Memo lines set sums of these against sums of cost. So a kind without a price has neither, and where the price
+    outside the cache is unknown nothing is said to be saved.
+    """
+    effective = {price.kind: price.effective_usd for price in prices if price.effective_usd is not None}
     return [
         replace(
             price,
             uncached_usd=effective.get(UNCACHED_TWIN.get(price.kind, price.kind), price.effective_usd),
             standard_usd=standard.get(price.kind),
         )
+        if price.effective_usd is not None
+        else price
         for price in prices
     ]
