@@ -1,6 +1,5 @@
 """Who pays for a closed month: its lines and rules as they were frozen, for the page and the verb."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,8 @@ from tokenpnl.errors import ConfigurationError
 from tokenpnl_analytics.finance.allocation import allocate, allocated_by
 from tokenpnl_analytics.rules.allocation import ALLOCATION, AllocationFile
 from tokenpnl_dashboard.configuration import Configuration
-from tokenpnl_dashboard.snapshots import Snapshot
+from tokenpnl_dashboard.snapshots import verified
+from tokenpnl_ingest.control import Close, CloseState, ControlStore
 from tokenpnl_ingest.home import Home
 
 CHARGED_BY = ("org", "team", "product", "owner", "workflow", "customer_id", "method", "rule", "shared_from", "reason")
@@ -18,11 +18,12 @@ CHARGED_BY = ("org", "team", "product", "owner", "workflow", "customer_id", "met
 
 @dataclass(frozen=True)
 class Chargeback:
-    """The allocation of a closed month: its lines as closed, by the rules that were frozen with it."""
+    """The allocation of a closed month: its lines as closed, by the rules that were frozen with it, and its hash."""
 
     month: str
     rules: AllocationFile
     allocated: pl.DataFrame
+    snapshot_sha256: str
 
     def table(self) -> pl.DataFrame:
         """Return what each owner is charged: `month`, who and by which rule, `cost_usd`, `rules_version`; sorted."""
@@ -34,28 +35,31 @@ class Chargeback:
 
 def closed_months(home: Home) -> list[str]:
     """Return the closed months of a home, oldest first."""
-    folder = home.closed
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    return sorted(name for name in names if re.fullmatch(r"\d{4}-\d{2}", name))
+    return [step.month for step in _closes(home)]
 
 
 def chargeback(home: Home, month: str) -> Chargeback:
-    """Return who is charged for a closed month.
+    """Return who is charged for a closed month, after its hash was computed again.
 
     Raises:
         ConfigurationError: the month is not closed: its figures may still move, so nobody can be charged for it.
-        StoreError: its snapshot cannot be read.
+        StoreError: its snapshot is not what was signed.
     """
-    closed = closed_months(home)
+    closed = {step.month: step for step in _closes(home)}
     if month not in closed:
         known = ", ".join(closed) or "none"
         raise ConfigurationError(
             f"{month} is not closed, and an open month still moves: chargeback needs a closed one (closed: {known}); "
             f"close it with `tokenpnl close`, or see who would pay with `tokenpnl allocation show --period {month}`"
         )
-    folder = home.closed / month
-    rules = _rules(Configuration(folder / "rules"), Configuration.of(home))
-    return Chargeback(month, rules, allocate(Snapshot(folder).line_items(), rules))
+    snapshot = verified(home.closed, closed[month])
+    rules = _rules(snapshot.rules, Configuration.of(home))
+    return Chargeback(month, rules, allocate(snapshot.line_items(), rules), closed[month].snapshot_sha256 or "")
+
+
+def _closes(home: Home) -> list[Close]:
+    with ControlStore.of(home) as control:
+        return [step for step in control.closes() if step.state is CloseState.CLOSED]
 
 
 def _rules(frozen: Configuration, current: Configuration) -> AllocationFile:

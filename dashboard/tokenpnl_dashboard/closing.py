@@ -33,7 +33,7 @@ from tokenpnl_dashboard.book import Book
 from tokenpnl_dashboard.configuration import Configuration
 from tokenpnl_dashboard.lines import line_items
 from tokenpnl_dashboard.output import plain
-from tokenpnl_dashboard.snapshots import Snapshot
+from tokenpnl_dashboard.snapshots import Snapshot, verified
 from tokenpnl_ingest.control import Close, CloseState, ControlStore, FxRate, MonthSpan
 from tokenpnl_ingest.control.months import insist_on_two_persons
 from tokenpnl_ingest.home import Home
@@ -107,16 +107,26 @@ class Closing:
         """Return the line items of [since, until) as the ledger has them, with `origin_period`.
 
         Closed months are as closed, everything else as it reads now, and the first open month carries the adjustments.
+
+        Raises:
+            StoreError: a closed month is not what was signed.
         """
-        closed = [step for step in self.control.closes() if step.state is CloseState.CLOSED]
-        frozen = [self.snapshot(step.month).line_items() for step in closed]
+        carrier = open_month(self.control, self.configuration.read(CLOSE).zone, now=datetime.now(UTC))
+        carries = (since is None or since < carrier.until) and (until is None or carrier.since < until)
+        closed = [
+            step
+            for step in self.control.closes()
+            if step.state is CloseState.CLOSED
+            and (carries or ((until is None or step.since < until) and (since is None or since < step.until)))
+        ]
+        frozen = [verified(self.home.closed, step).line_items() for step in closed]
         started = pl.col("started_at")
         in_closed = pl.any_horizontal(
             pl.lit(value=False), *((started >= step.since) & (started < step.until) for step in closed)
         )
         now = with_origin(line_items(self.book, since=since, until=until)).filter(~in_closed)
-        carrier = open_month(self.control, self.configuration.read(CLOSE).zone, now=datetime.now(UTC))
-        every = pl.concat([now, *frozen, self.adjustments_into(carrier)])
+        adjusted = [self.adjustments_into(carrier)] if carries else []
+        every = pl.concat([now, *frozen, *adjusted])
         begun = pl.lit(value=True) if since is None else started >= since
         ended = pl.lit(value=True) if until is None else started < until
         return every.filter(begun & ended).sort("started_at", "line_id")

@@ -25,10 +25,15 @@ def run_capacity(book: Book, *, since: datetime | None, until: datetime | None) 
 
     Whole months (UTC) are read, because what a pool leaves idle is shared by the runs of a month.
     """
-    first = None if since is None else since.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    last = None if until is None else _next_month(until.astimezone(UTC))
+    first, last = whole_months(since, until)
     lines = line_items(book, since=first, until=last, where={"usage_kind": list(CAPACITY_KINDS)})
     return None if lines.is_empty() else capacity_of_runs(lines)
+
+
+def whole_months(since: datetime | None, until: datetime | None) -> tuple[datetime | None, datetime | None]:
+    """Return the span widened to whole months in UTC, and to the one after its end; None stays open."""
+    first = None if since is None else since.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return first, None if until is None else _next_month(until.astimezone(UTC))
 
 
 def _next_month(moment: datetime) -> datetime:

@@ -16,6 +16,7 @@ from tokenpnl.tables import RUNS
 from tokenpnl_analytics.closing.close import Frozen, differences, manifest, overall_sha256, with_origin
 from tokenpnl_analytics.frames import conform
 from tokenpnl_dashboard.configuration import Configuration
+from tokenpnl_ingest.control import Close
 
 _LINES, _RUNS, _RULES, _MANIFEST = "line_items.parquet", "runs.parquet", "rules", "manifest.json"
 _READ_ONLY_FILE, _READ_ONLY_FOLDER, _OWN_FOLDER = 0o400, 0o500, 0o700
@@ -133,6 +134,23 @@ class Snapshot:
             return pl.read_parquet(self.folder / name)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise StoreError(f"{self.folder / name} cannot be read: {error}") from error
+
+
+def verified(closed: Path, step: Close) -> Snapshot:
+    """Return the folder of a closed month after its hash was computed again.
+
+    Args:
+        closed: where closed months are.
+        step: its close.
+
+    Raises:
+        StoreError: it is not what was signed.
+    """
+    snapshot = Snapshot(closed / step.month)
+    wrong = snapshot.faults(step.detail, step.snapshot_sha256)
+    if wrong:
+        raise StoreError(f"{wrong[0]}; nothing is made of it: `tokenpnl close verify` says more")
+    return snapshot
 
 
 def _seal(folder: Path) -> None:

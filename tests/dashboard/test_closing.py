@@ -1,3 +1,4 @@
+import io
 import json
 import shutil
 import sqlite3
@@ -7,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import polars as pl
 import pytest
 from click.testing import CliRunner
@@ -119,6 +121,50 @@ def test_the_ledger_has_closed_months_as_closed_and_what_changed_in_the_open_one
     assert posted("2026-11") == [("1", "2026-10", "0.021"), ("1", None, "0.021")]
 
 
+def test_every_file_of_a_closed_month_can_be_had_as_closed_under_its_hash(home: Home, tmp_path: Path) -> None:
+    with closing_of(home) as closing:
+        close(closing)
+        (sha256,) = [step.snapshot_sha256 for step in closing.control.closes()]
+    load(home, *run(2, OCTOBER_5, 2, 3))
+
+    def exported(form: str, *words: str, period: str = "2026-10") -> tuple[bytes, str]:
+        file = tmp_path / f"books.{form}"
+        asked = ["export", form, "--period", period, "--home", str(home.path), "-o", str(file), *words]
+        told = CliRunner().invoke(program, asked, standalone_mode=False)
+        assert told.exception is None, told.output
+        return file.read_bytes(), told.stderr
+
+    def cost(form: str, column: str, *words: str, period: str = "2026-10") -> Decimal:
+        text = pl.read_csv(exported(form, *words, period=period)[0], infer_schema=False)[column]
+        return sum((Decimal(cell) for cell in text), Decimal(0))
+
+    for form, column in (("csv", "cost_usd"), ("focus", "EffectiveCost")):
+        assert (cost(form, column), cost(form, column, "--posted")) == (4 * CALL, 3 * CALL)
+        assert cost(form, column, "--posted", period="2026-11") == 2 * CALL
+        assert cost(form, column, "--posted", period="all") == cost(form, column, period="all")
+    posted = pl.read_parquet(exported("parquet", "--posted")[0])
+    assert (posted["cost_usd"].sum(), posted["origin_period"].null_count()) == (3 * CALL, posted.height)
+    method = openpyxl.load_workbook(io.BytesIO(exported("xlsx", "--posted")[0]))["Method"]
+    (told,) = [words for what, words in method.iter_rows(values_only=True) if what == "Closed months"]
+    assert "2026-10 as closed on" in told
+    assert sha256 in told
+    assert sha256 in exported("pdf", "--posted")[1]
+    assert "2026-10 is closed; these are the books of today" in exported("csv")[1]
+
+
+def test_no_file_is_made_of_a_closed_month_that_was_tampered_with(home: Home) -> None:
+    with closing_of(home) as closing:
+        close(closing)
+    file = home.closed / "2026-10" / "runs.parquet"
+    file.chmod(0o600)
+    pl.read_parquet(file).head(1).write_parquet(file)
+    for form in ("csv", "gl", "pdf"):
+        asked = ["export", form, "--period", "2026-10", "--home", str(home.path), *["--posted"][: form != "gl"]]
+        told = CliRunner().invoke(program, asked, standalone_mode=False)
+        assert isinstance(told.exception, StoreError)
+        assert "nothing is made of it" in str(told.exception)
+
+
 def test_an_adjustment_is_closed_with_the_month_that_carries_it_and_not_carried_again(home: Home) -> None:
     with closing_of(home) as closing:
         close(closing)
@@ -168,7 +214,7 @@ def test_an_unpriced_month_is_closed_with_a_signature_only(home: Home) -> None:
     load(home, *run(9, OCTOBER_5, 2, model="nobody-knows-9"))
     with closing_of(home) as closing:
         [priced] = [each for each in closing.conditions("2026-10", now=DECEMBER_3) if each.name == "priced"]
-        assert (priced.fulfilled, priced.told) == (False, "110000 of 440000 tokens have no price: nobody-knows-9")
+        assert (priced.fulfilled, priced.told) == (False, "110,000 of 440,000 tokens have no price: nobody-knows-9")
         closing.control.sign_off("2026-10", "unpriced", "a free preview", actor="cfo")
         [priced] = [each for each in closing.conditions("2026-10", now=DECEMBER_3) if each.name == "priced"]
         assert priced.told.endswith("signed: cfo, a free preview")

@@ -73,8 +73,13 @@ def charge(month: str, home: Path | None, form: str) -> int:
     from tokenpnl_dashboard.output import print_frame
     from tokenpnl_ingest.home import Home
 
-    charged = chargeback(Home.at(home), month)
-    print_frame(_named(charged.table(), form), form, title=f"chargeback, {month} as closed", names=len(CHARGED_BY) + 1)
+    charged = chargeback(Home.at(home), month).table()
+    title, names = f"chargeback, {month} as closed", len(CHARGED_BY) + 1
+    if form in ("table", "md"):
+        charged, names = _named(_by_owner(charged), form), len(_OWNERS)
+        title = f"{title}, rules {charged['rules_version'][0]}; by workflow and customer: --csv"
+        charged = charged.drop("rules_version")
+    print_frame(charged, form, title=title, names=names)
     return OK
 
 
@@ -85,6 +90,17 @@ def template() -> int:
 
     click.echo(TEMPLATE, nl=False)
     return OK
+
+
+_OWNERS = ("owner", "method", "rule", "shared_from")
+
+
+def _by_owner(charged: "pl.DataFrame") -> "pl.DataFrame":
+    """Return what each owner is charged over all its workflows and customers."""
+    import polars as pl
+
+    summed = charged.group_by(_OWNERS).agg(pl.col("cost_usd").sum(), pl.col("rules_version").first())
+    return summed.sort(*_OWNERS, nulls_last=True)
 
 
 def _say(allocated: "pl.DataFrame", rules: "AllocationFile", folder: Path) -> None:

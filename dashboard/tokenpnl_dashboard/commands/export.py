@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tokenpnl_dashboard.book import Book
     from tokenpnl_dashboard.configuration import Configuration
     from tokenpnl_dashboard.exports.pack import Pack
+    from tokenpnl_dashboard.posted import Reading
+    from tokenpnl_ingest.home import Home
 
 FOCUS_VERSION = "1.2"
 
@@ -27,6 +29,7 @@ FOCUS_VERSION = "1.2"
 class Source:
     """What an export reads."""
 
+    home: "Home"
     book: "Book"
     rules: "Configuration"
     period: "Period"
@@ -39,22 +42,23 @@ class Source:
 
         return line_items(self.book, since=self.period.since, until=self.period.until)
 
-    def posted(self, home: Path | None) -> "pl.DataFrame":
-        """Return the line items of the period as the ledger has them: closed months as closed, then adjustments."""
-        from tokenpnl_dashboard.closing import Closing
-        from tokenpnl_ingest.control import ControlStore
-        from tokenpnl_ingest.home import Home
+    def reading(self, *, posted: bool) -> "Reading":
+        """Return what a file of the period is made of, and say on standard error which months are closed."""
+        from tokenpnl_dashboard.posted import reading
 
-        place = Home.at(home)
-        with ControlStore.of(place) as control:
-            return Closing(place, self.book, control).posted(self.period.since, self.period.until)
+        found = reading(self.home, self.book, self.period, posted=posted)
+        if found.closed:
+            click.echo(found.closed, err=True)
+        return found
 
 
 @click.group("export")
 def command() -> None:
     """Write the books for other systems: FOCUS, general ledger, XLSX, PDF, CSV, Parquet.
 
-    Every file sums to the same P&L, to the last digit. Usage without a price is in none of them, and is said.
+    Every file sums to the same P&L, to the last digit. Usage without a price is in none of them, and is said. With
+    --posted closed months are read as closed, after their hash was computed again, and the open month carries what
+    changed in them since; without it every month is read from the books of today. The journal is always as posted.
     """
 
 
@@ -65,6 +69,11 @@ def _of_period(verb: Callable[..., Any]) -> Callable[..., Any]:
     verb = click.option("-o", "--output", type=out, help="File to write; - is standard output.")(verb)
     verb = click.option("--zone", default="UTC", show_default=True, help="Time zone of days and months.")(verb)
     return click.option("--period", default="all", show_default=True, help="Such as 2026-10, last-30d, mtd.")(verb)
+
+
+POSTED = click.option(
+    "--posted", is_flag=True, help="Closed months as closed; corrections of them in the open month.  [default: now]"
+)
 
 
 @contextmanager
@@ -78,14 +87,14 @@ def opened(home: Path | None, period: str, zone: str) -> Iterator[Source]:
     place = Home.at(home)
     with open_book(place) as book:
         now = reading_moment(book.version().newest_at, now=datetime.now(UTC))
-        yield Source(book, Configuration.of(place), parse_period(period, now=now, zone=zone), now, zone)
+        yield Source(place, book, Configuration.of(place), parse_period(period, now=now, zone=zone), now, zone)
 
 
 @command.command("focus")
 @click.option("--version", "version", type=click.Choice([FOCUS_VERSION]), default=FOCUS_VERSION, show_default=True)
 @click.option("--grain", type=click.Choice(["hour", "day"]), default="day", show_default=True, help="Charge period.")
 @click.option("--check", is_flag=True, help="Print our checks of the rows; exit code 1 when one fails.")
-@click.option("--posted", is_flag=True, help="Closed months as closed; corrections of them in the open month.")
+@POSTED
 @_of_period
 @formats
 def focus(version: str, form: str, *, check: bool, output: Path | None, **asked: Any) -> int:
@@ -98,8 +107,8 @@ def focus(version: str, form: str, *, check: bool, output: Path | None, **asked:
 
     grain, posted = asked.pop("grain"), asked.pop("posted")
     with opened(**asked) as source:
-        lines = source.posted(asked["home"]) if posted else source.lines()
-        outcomes = source.book.query("table", name="runs", columns=["tenant", "run_id", "outcome"])
+        read = source.reading(posted=posted)
+        lines, outcomes = read.lines, _outcomes(source, read, posted=posted)
         rows = focus_rows(lines, outcomes, grain=grain)
     if output is not None or not check:
         _write(_table(rows, output), output, f"{rows.height} rows of FOCUS {version}")
@@ -151,73 +160,82 @@ def ledger(output: Path | None, *, template: bool, **asked: Any) -> int:
 
 
 @command.command("csv")
+@POSTED
 @_of_period
-def as_csv(output: Path | None, **asked: Any) -> int:
+def as_csv(output: Path | None, *, posted: bool, **asked: Any) -> int:
     """Write the line items as CSV: every digit, ISO times, text that no spreadsheet runs as a formula."""
-    return _lines_to(output, "csv", asked)
+    return _lines_to(output, "csv", asked, posted=posted)
 
 
 @command.command("parquet")
+@POSTED
 @_of_period
-def as_parquet(output: Path | None, **asked: Any) -> int:
+def as_parquet(output: Path | None, *, posted: bool, **asked: Any) -> int:
     """Write the line items as Parquet, money as Decimal(38, 12)."""
-    return _lines_to(output, "parquet", asked)
+    return _lines_to(output, "parquet", asked, posted=posted)
 
 
 @command.command("xlsx")
+@POSTED
 @_of_period
-def as_workbook(output: Path | None, **asked: Any) -> int:
+def as_workbook(output: Path | None, *, posted: bool, **asked: Any) -> int:
     """Write the P&L as a workbook whose figures are formulas over its lines."""
     from tokenpnl_dashboard.exports.xlsx import workbook
 
     with opened(**asked) as source:
-        pack = _pack(source)
+        pack = _pack(source, posted=posted)
     _write(workbook(pack), _binary(output, "tokenpnl.xlsx"), "a workbook")
     return OK
 
 
 @command.command("pdf")
+@POSTED
 @_of_period
-def as_page(output: Path | None, **asked: Any) -> int:
+def as_page(output: Path | None, *, posted: bool, **asked: Any) -> int:
     """Write the P&L on one page of PDF."""
     from tokenpnl_dashboard.exports.pdf import one_pager
 
     with opened(**asked) as source:
-        pack = _pack(source)
+        pack = _pack(source, posted=posted)
     _write(one_pager(pack), _binary(output, "tokenpnl.pdf"), "a page")
     return OK
 
 
-def _lines_to(output: Path | None, form: str, asked: dict[str, Any]) -> int:
+def _lines_to(output: Path | None, form: str, asked: dict[str, Any], *, posted: bool) -> int:
     from tokenpnl_analytics.finance.focus import unpriced_usage
     from tokenpnl_dashboard.exports.tables import csv_bytes, parquet_bytes
 
     with opened(**asked) as source:
-        lines = source.lines()
+        lines = source.reading(posted=posted).lines
     content = csv_bytes(lines) if form == "csv" else parquet_bytes(lines)
     _write(content, output if form == "csv" else _binary(output, "tokenpnl.parquet"), f"{lines.height} line items")
     _say_total(lines["cost_usd"].sum(), unpriced_usage(lines))
     return OK
 
 
-def _pack(source: Source) -> "Pack":
+def _outcomes(source: Source, read: "Reading", *, posted: bool) -> "pl.DataFrame":
+    """Return the outcome of every run, of closed months as it was known at the close."""
+    import polars as pl
+
+    columns = ["tenant", "run_id", "outcome"]
+    every = source.book.query("table", name="runs", columns=columns)
+    if not posted:
+        return every
+    return pl.concat([read.runs.select(columns), every.join(read.runs, on=["tenant", "run_id"], how="anti")])
+
+
+def _pack(source: Source, *, posted: bool) -> "Pack":
     from tokenpnl_analytics.rules.outcomes import OUTCOMES
     from tokenpnl_analytics.unit_cost.outcome_rules import windows_of
     from tokenpnl_analytics.unit_cost.units import cohort
     from tokenpnl_dashboard import words
     from tokenpnl_dashboard.exports.pack import pack_of
-    from tokenpnl_dashboard.lines import run_capacity
 
-    period = source.period
-    window = {"since": period.since, "until": period.until}
-    runs = cohort(
-        source.book.query("table", name="runs", **window),
-        as_of=source.as_of,
-        windows=windows_of(source.rules.read(OUTCOMES)),
-        capacity=run_capacity(source.book, **window),
-    )
+    period, read = source.period, source.reading(posted=posted)
+    windows = windows_of(source.rules.read(OUTCOMES))
+    runs = cohort(read.runs, as_of=source.as_of, windows=windows, capacity=read.capacity)
     named = words.days_of(period) if source.zone == "UTC" else f"{period.label} in {source.zone}"
-    return pack_of(source.lines(), runs, period=named, as_of=source.as_of)
+    return pack_of(read.lines, runs, period=named, as_of=source.as_of, closed=read.closed)
 
 
 def _table(frame: "pl.DataFrame", output: Path | None) -> bytes:

@@ -34,7 +34,7 @@ class Pack:
     disclosure: tuple[tuple[str, str], ...]
 
 
-def pack_of(lines: pl.DataFrame, runs: pl.DataFrame | None, *, period: str, as_of: datetime) -> Pack:
+def pack_of(lines: pl.DataFrame, runs: pl.DataFrame | None, *, period: str, as_of: datetime, closed: str = "") -> Pack:
     """Return the report of line items and of the cohort of runs that started in the same period.
 
     Args:
@@ -42,10 +42,12 @@ def pack_of(lines: pl.DataFrame, runs: pl.DataFrame | None, *, period: str, as_o
         runs: result of `cohort`; None: the lines were chosen by what is no dimension of a run.
         period: its name in words.
         as_of: the moment of reading, aware.
+        closed: what is to be said of closed months, such as the hash under which they are.
     """
     total = statement(lines, runs=runs)
     units = unit_costs(cohort(empty(RUNS), as_of=as_of) if runs is None else runs)
-    return Pack(period, as_of, lines, total, units, _disclosure(lines, total, units, period=period, as_of=as_of))
+    told = _disclosure(lines, total, units, period=period, as_of=as_of)
+    return Pack(period, as_of, lines, total, units, (*told, ("Closed months", closed or "none in this period")))
 
 
 def _disclosure(
