@@ -40,6 +40,7 @@ CAPACITY_BOOKED = Table(
     "how far `capacity_items` go: one row",
     (
         must(integer("batch_no", "Every batch up to it is in them.")),
+        must(time("since", "Every hour from it on is in them.")),
         must(time("until", "Every hour up to it is in them.")),
         must(text("rules_hash", "Rules of pools and commitments that they were made by.")),
     ),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.analytics.desk import START_NS, Desk, Span, call, desk_at, run
+from tests.analytics.desk import SECOND_NS, START_NS, Desk, Span, call, desk_at, run
 
-from tokenpnl_analytics.capacity.keeping import CapacityRules
+from tokenpnl_analytics.capacity.keeping import CapacityRules, keep_capacity
 from tokenpnl_analytics.ledger import Bookkeeper, Policy, Standing
 from tokenpnl_analytics.pricing.ratecard import default_rate_card
 from tokenpnl_analytics.rules.gpus import GPUS
@@ -19,6 +19,7 @@ POOL = f"""
 pools:
   - {{name: house, usd_per_hour: 3.6, replicas: 1, from: {HOUR.isoformat()}, match: {{provider: vllm}}}}
 """
+UNDATED = "pools: [{name: house, usd_per_hour: 3.6, replicas: 1, match: {provider: vllm}}]"
 SERVED = {"gen_ai.provider.name": "vllm", "gen_ai.request.model": "llama-3.3-8b"}
 
 
@@ -52,6 +53,13 @@ def desk(tmp_path: Path, clock: Clock) -> Iterator[Desk]:
 def served(trace: int) -> list[Span]:
     """Return a run with one call of half a second on our own GPU."""
     return [run(trace, f"r{trace}"), call(trace, 1, parent=0, **SERVED)]
+
+
+def shifted(spans: list[Span], *, by: timedelta, longer: timedelta = timedelta(0)) -> list[Span]:
+    """Return the spans at another time."""
+    start_ns, more_ns = (int(part.total_seconds()) * SECOND_NS for part in (by, by + longer))
+    moved = {"startTimeUnixNano": start_ns, "endTimeUnixNano": more_ns}
+    return [{**one, **{name: str(int(one[name]) + moved[name]) for name in moved}} for one in spans]
 
 
 def spent(desk: Desk) -> dict[str, Decimal]:
@@ -99,3 +107,43 @@ def test_sums_of_line_items_cover_capacity(desk: Desk) -> None:
     desk.take(served(1))
     sums = pl.DataFrame(desk.collector.store.query("line_item_sums", by=["pool"]))
     assert dict(sums.select("pool", "cost_usd").iter_rows()) == {"house": Decimal("7.2"), None: None}
+
+
+def test_a_request_of_many_hours_costs_the_same_in_each_of_them_however_late_the_hour_is_booked(
+    desk: Desk, clock: Clock
+) -> None:
+    desk.take(shifted(served(1), by=timedelta(0), longer=timedelta(hours=9)))
+    for _ in range(9):
+        clock.now += timedelta(hours=1)
+        desk.keeper.catch_up()
+    # Eleven hours are over; the request was at work for nine of them and half a second.
+    assert spent(desk) == {"idle_capacity": Decimal("7.1995"), "pending": Decimal("32.4005")}
+
+
+def test_what_a_server_tells_in_a_trace_of_its_own_moves_the_capacity_of_its_client(desk: Desk) -> None:
+    client = call(1, 1, parent=0, **SERVED, **{"gen_ai.response.id": "answer"})
+    desk.take([run(1, "r1"), client])
+    told = {"gen_ai.response.id": "answer", "gen_ai.latency.time_in_model_prefill": "0.1"}
+    server = call(1, 1, name="llm_request", scope="vllm", **SERVED, **told, **{"gen_ai.latency.time_in_queue": "0.1"})
+    desk.take([{**server, "traceId": f"{77:032x}", "spanId": f"{77:016x}"}])
+    # A tenth of a second at work instead of the half second that the client waited.
+    assert spent(desk) == {"idle_capacity": Decimal("7.1999"), "pending": Decimal("0.0001")}
+
+
+def test_a_pool_that_always_was_is_paid_from_the_first_request_whenever_that_arrives(desk: Desk, clock: Clock) -> None:
+    desk.keeper = keeper_of(desk, UNDATED, clock)
+    for _ in range(2):
+        desk.keeper.catch_up()
+        clock.now += timedelta(hours=1)
+    assert spent(desk) == {}
+    desk.take(served(1))
+    assert sum(spent(desk).values()) == Decimal("14.4")
+    desk.take(shifted(served(2), by=-timedelta(hours=3)))
+    assert sum(spent(desk).values()) == Decimal("25.2")
+
+
+def test_booking_a_part_of_an_hour_again_leaves_the_hour_paid(desk: Desk, clock: Clock) -> None:
+    desk.take(served(1))
+    half = (HOUR, HOUR + timedelta(minutes=30))
+    keep_capacity(desk.collector.store, CapacityRules(GPUS.parse(POOL)), booked=1, now=clock.now, again=[half])
+    assert sum(spent(desk).values()) == Decimal("7.2")

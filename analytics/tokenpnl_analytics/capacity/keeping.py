@@ -22,8 +22,9 @@ from tokenpnl_analytics.rules.gpus import GpusFile
 from tokenpnl_ingest.store import Store
 
 HOUR = timedelta(hours=1)
-_LONGEST = timedelta(hours=6)  # a request that began earlier than this before an hour is not looked for in it
+_MOMENT = timedelta(microseconds=1)
 _AT_ONCE = timedelta(days=7)
+_TRACES_AT_ONCE = 50_000
 _EVER = (-(2**62), 2**62)
 Span = tuple[datetime, datetime]
 
@@ -62,33 +63,47 @@ def keep_capacity(
     if not rules and not marks:
         return False
     over = _hour_of(now)
-    if not marks or marks[0]["rules_hash"] != rules.digest:
-        whole = _whole(store, rules, over)
-        items = [_items(store, rules, span) for span in _in_steps(whole)] if rules else []
+    mark = marks[0] if marks and marks[0]["rules_hash"] == rules.digest else None
+    if mark is not None and mark["batch_no"] == booked and mark["until"] == over and not again:
+        return False
+    paid = _paid(store, rules, over)
+    if mark is None:
+        spans = [paid] if rules else []
         replaced = [_EVER]
     else:
-        mark = marks[0]
-        spans = _stale(store, mark["batch_no"], booked, [*again, (mark["until"], over)], over)
-        if not spans and mark["batch_no"] == booked:
-            return False
-        items = [_items(store, rules, part) for span in spans for part in _in_steps(span)]
-        replaced = [(nanoseconds(since), nanoseconds(until)) for since, until in spans]
-    told = {"batch_no": [booked], "until": [over], "rules_hash": [rules.digest]}
+        more = [*again, (paid[0], mark["since"]), (mark["until"], over)]
+        touched = _touched(store, mark["batch_no"]) if booked > mark["batch_no"] else []
+        spans = _within(paid, [*touched, *more])
+        # What was first may have become a part of something else.
+        replaced = [(_EVER[0], nanoseconds(paid[0])), *((nanoseconds(one), nanoseconds(two)) for one, two in spans)]
+    items = [_items(store, rules, part) for span in spans for part in _in_steps(span)]
+    told = {"batch_no": [booked], "since": [paid[0]], "until": [over], "rules_hash": [rules.digest]}
     rows = pl.concat([empty(CAPACITY_ITEMS), *items])
     mark_row = conform(pl.DataFrame(told), CAPACITY_BOOKED)
     store.replace_capacity(replaced, rows.to_arrow(), mark_row.to_arrow())
     return True
 
 
-def _stale(store: Store, after: int, booked: int, more: Sequence[Span], over: datetime) -> list[Span]:
-    """Return the hours that are to be booked again, as disjoint spans in order of time."""
-    touched: list[Span] = []
-    if booked > after:
-        found = pl.DataFrame(store.query("capacity_spans", after=after))
-        touched = [(first, last + HOUR) for first, last in found.iter_rows()]
-    clipped = [(_hour_of(since), min(until, over)) for since, until in (*touched, *more)]
+def _touched(store: Store, after: int) -> list[Span]:
+    """Return the hours of every trace that was booked again because of batches above `after`."""
+    waiting = store.query("touched_traces", after=after)["trace_id"].to_pylist()
+    known, spans = set(waiting), []
+    while waiting:
+        some, waiting = waiting[:_TRACES_AT_ONCE], waiting[_TRACES_AT_ONCE:]
+        found = pl.DataFrame(store.query("capacity_spans", trace_ids=some))
+        spans += [(first, last + HOUR) for first, last in found.iter_rows()]
+        # Traces that hang together were resolved together: what is new in one changes the attempts of the others.
+        beside = set(store.query("traces_beside", trace_ids=some)["trace_id"].to_pylist()) - known
+        known |= beside
+        waiting += sorted(beside)
+    return spans
+
+
+def _within(paid: Span, spans: Sequence[Span]) -> list[Span]:
+    """Return the full hours of the spans that were paid, as disjoint spans in order of time."""
+    hours = [(max(_hour_of(since), paid[0]), min(_hour_of(until - _MOMENT) + HOUR, paid[1])) for since, until in spans]
     joined: list[Span] = []
-    for since, until in sorted(span for span in clipped if span[0] < span[1]):
+    for since, until in sorted(span for span in hours if span[0] < span[1]):
         if joined and since <= joined[-1][1]:
             joined[-1] = (joined[-1][0], max(until, joined[-1][1]))
         else:
@@ -96,13 +111,13 @@ def _stale(store: Store, after: int, booked: int, more: Sequence[Span], over: da
     return joined
 
 
-def _whole(store: Store, rules: CapacityRules, over: datetime) -> Span:
+def _paid(store: Store, rules: CapacityRules, over: datetime) -> Span:
     """Return the time from the first that anything was paid or used until the last hour that is over."""
     entries = (*rules.gpus.pools, *rules.commitments.commitments)
-    starts = [entry.since for entry in entries if entry.since is not None]
+    starts = [_hour_of(entry.since) for entry in entries if entry.since is not None]
     first = store.query("table", name=ATTEMPTS.name, columns=["started_at"], order_by="started_at", limit=1)
     starts += [_hour_of(at) for at in pl.DataFrame(first)["started_at"]]
-    return min(starts, default=over), over
+    return min([*starts, over]), over
 
 
 def _in_steps(span: Span) -> list[Span]:
@@ -116,8 +131,8 @@ def _in_steps(span: Span) -> list[Span]:
 
 def _items(store: Store, rules: CapacityRules, span: Span) -> pl.DataFrame:
     since, until = span
-    window = {"since": since - _LONGEST, "until": until}
-    attempts = conform(pl.DataFrame(store.query("table", name=ATTEMPTS.name, **window)), ATTEMPTS)
+    window = {"since": since, "until": until}
+    attempts = conform(pl.DataFrame(store.query("attempts_at_work", **window)), ATTEMPTS)
     covered = {"cost_source": [CostSource.COMMITMENT.value]}
     found = conform(pl.DataFrame(store.query("table", name=LINE_ITEMS.name, where=covered, **window)), LINE_ITEMS)
     lines = found.filter(~pl.col("usage_kind").is_in(CAPACITY_KINDS))

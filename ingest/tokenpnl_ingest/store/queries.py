@@ -223,22 +223,37 @@ def evaluations_of(trace_ids: Sequence[str]) -> sa.Select[Any]:
     return sa.select(evaluations).where(spoken_of).order_by("evaluated_at", "content_hash")
 
 
-def capacity_spans(after: int) -> sa.Select[Any]:
-    """Select the spans of UTC hours whose capacity batches above `after` may put out of date: `first`, `last`, sorted.
+def traces_beside(trace_ids: Sequence[str]) -> sa.Select[Any]:
+    """Select the traces that a key links with one of these, see `links`; these among them, as `trace_id`, sorted."""
+    links = _table("links")
+    key, scope = (links.c.tenant, links.c.key), links.c.scope_name
+    of_these = sa.select(*key).where(_one_of(links.c.trace_id, trace_ids))
+    joins = sa.or_(sa.func.count() > sa.func.count(scope), sa.func.count(scope.distinct()) > 1)
+    joining = sa.select(*key).where(sa.tuple_(*key).in_(of_these)).group_by(*key).having(joins)
+    beside = sa.select(links.c.trace_id).where(sa.tuple_(*key).in_(joining)).distinct().subquery()
+    return sa.select(beside.c.trace_id).order_by(beside.c.trace_id)
 
-    These are the hours of the attempts of touched traces, from the first to the last that each was in, and the hours
-    that have capacity items of these traces.
+
+def capacity_spans(trace_ids: Sequence[str]) -> sa.Select[Any]:
+    """Select the spans of UTC hours that these traces have to do with: `first`, `last`, sorted.
+
+    These are the hours of their attempts, from the first to the last that each was in, and the hours that have
+    capacity items of theirs.
     """
-    touched = touched_traces(after).subquery()
     attempts, items = _table("attempts"), _table("capacity_items")
-    traces = sa.select(touched.c.trace_id)
-    begun, ended = _hour(attempts.c.started_at), _hour(sa.func.coalesce(attempts.c.ended_at, attempts.c.started_at))
-    booked = _hour(items.c.started_at)
+    begun, ended, booked = _hour(attempts.c.started_at), _hour(_ended(attempts)), _hour(items.c.started_at)
     found = sa.union(
-        sa.select(begun.label("first"), ended.label("last")).where(attempts.c.trace_id.in_(traces)),
-        sa.select(booked.label("first"), booked.label("last")).where(items.c.trace_id.in_(traces)),
+        sa.select(begun.label("first"), ended.label("last")).where(_one_of(attempts.c.trace_id, trace_ids)),
+        sa.select(booked.label("first"), booked.label("last")).where(_one_of(items.c.trace_id, trace_ids)),
     ).subquery()
     return sa.select(found.c.first, found.c.last).order_by(found.c.first, found.c.last)
+
+
+def attempts_at_work(since: When, until: When) -> sa.Select[Any]:
+    """Select the attempts that began before `until` and had not ended before `since`, however long they took."""
+    attempts = _table("attempts")
+    began = _conditions(attempts, None, until, None)
+    return sa.select(attempts).where(*began, *([] if since is None else [_ended(attempts) >= _moment(since)]))
 
 
 QUESTIONS: dict[str, Callable[..., sa.Select[Any]]] = {
@@ -254,8 +269,17 @@ QUESTIONS: dict[str, Callable[..., sa.Select[Any]]] = {
     "links_of_keys": links_of_keys,
     "outcomes_of": outcomes_of,
     "evaluations_of": evaluations_of,
+    "traces_beside": traces_beside,
     "capacity_spans": capacity_spans,
+    "attempts_at_work": attempts_at_work,
 }
+
+
+def _ended(attempts: sa.Table) -> sa.ColumnElement[Any]:
+    """Return when an attempt ended, as far as its end or its time at work is known, else its start."""
+    worked_ns = sa.cast(attempts.c.inference_ms * 1_000_000, sa.BigInteger)
+    worked_until = sa.func.make_timestamp_ns(sa.func.epoch_ns(attempts.c.started_at) + worked_ns)
+    return sa.func.coalesce(attempts.c.ended_at, worked_until, attempts.c.started_at)
 
 
 def _hour(moment: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
