@@ -36,6 +36,8 @@ COLUMN = {
     "provider": "provider",
     "feature": "feature",
     "release": "release",
+    "tenant": "tenant",
+    "deployment": "deployment",
 }
 """Name in the address -> column of the books. `outcome` is a column of runs only and stands apart."""
 

@@ -14,13 +14,14 @@ from tokenpnl_analytics.statement import GRAINS, in_periods, statement
 from tokenpnl_analytics.unit_cost.outcome_rules import windows_of
 from tokenpnl_analytics.unit_cost.units import PRODUCTION, cohort, unit_costs
 from tokenpnl_dashboard import figures
+from tokenpnl_dashboard.disclosure import dated
 from tokenpnl_dashboard.filters import Choice, bounds
 from tokenpnl_dashboard.lines import run_capacity
-from tokenpnl_dashboard.state import ask, book, edition, rules
+from tokenpnl_dashboard.state import ask, book, edition, home, rules
 
 # A statement needs to tell these apart to know memo lines and categories.
 GRAIN = ["usage_kind", "cost_category", "served_reason"]
-RUN_FILTERS = ("workflow", "customer", "environment", "feature", "release")
+RUN_FILTERS = ("workflow", "customer", "environment", "feature", "release", "tenant")
 COHORT = [
     "tenant", "run_id", "workflow", "customer_id", "feature", "release", "environment", "service_name", "session_id",
     "started_at", "outcome", "outcome_source", "outcome_at", "outcome_recorded_at", "value_usd", "cost_usd",
@@ -77,6 +78,12 @@ def price_versions() -> list[str]:
     """Return the rate cards that the books were priced with."""
     found: list[str] = ask("distinct", name=LINE_ITEMS.name, column="price_version")["price_version"].to_list()
     return found
+
+
+def prices_used(choice: Choice) -> list[str]:
+    """Return the rate cards that the chosen line items were priced with, dated where that is known."""
+    asked = {"name": LINE_ITEMS.name, "column": "price_version", "where": choice.where, **bounds(choice.period)}
+    return dated(ask("distinct", **asked)["price_version"].to_list(), home())
 
 
 def synthetic() -> bool:

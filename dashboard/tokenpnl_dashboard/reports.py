@@ -69,6 +69,18 @@ def pnl(book: Book, asked: Asked) -> pl.DataFrame:
     return statement(_sums(book, asked, by), by, runs=runs)
 
 
+def posted_pnl(lines: pl.DataFrame, asked: Asked) -> pl.DataFrame:
+    """Return the statement as the ledger has it: closed months as closed, their corrections in the open month.
+
+    Args:
+        lines: result of `Closing.posted` for the period.
+        asked: dimension or grain, and zone.
+    """
+    if asked.by in GRAINS:
+        return statement(in_periods(lines, asked.by, asked.zone), ["period"])
+    return statement(lines, [asked.by] if asked.by else [])
+
+
 def usage(book: Book, asked: Asked) -> pl.DataFrame:
     """Return tokens and cost by usage kind, and by the dimension: `quantity, cost_usd, n_lines, n_unpriced_lines`."""
     lines = _sums(book, asked, [asked.by] if asked.by and asked.by not in GRAINS else ["hour"] if asked.by else [])

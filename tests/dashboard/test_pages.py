@@ -3,6 +3,7 @@
 from datetime import datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 from tests.dashboard.frames import FrameBook, book_of, empty_book
@@ -188,3 +189,31 @@ def test_old_data_say_that_periods_count_from_them() -> None:
     assert isinstance(newest, datetime)
     app = opened("overview", book)
     assert ("older than 48 h" in said(app)) == state.edition_of(book.version(), now=datetime.now(newest.tzinfo)).stale
+
+
+def test_the_statement_and_the_overview_say_what_their_dollars_rest_on() -> None:
+    for page in ("pnl", "overview"):
+        text = said(opened(page, BOOKS["many"], period="all")).replace("\\", "")
+        assert "the exact sum of" in text
+        assert "Not checked: invoices" in text
+        assert "list prices" not in text
+
+
+@pytest.mark.parametrize("by", ["deployment", "tenant"])
+def test_the_statement_is_read_by_every_dimension_of_the_books(by: str) -> None:
+    app = opened("pnl", BOOKS["many"], period="all", by=by)
+    assert not app.exception
+    column = BOOKS["many"].frames["line_items"][by]
+    assert {name or "(none)" for name in column.unique()} <= set(app.dataframe[0].value.columns)
+
+
+def test_a_link_by_deployment_leads_to_its_runs_alone() -> None:
+    book = book_of(30)
+    first = book.frames["runs"]["run_id"][0]
+    of_first = pl.col("run_id") == first
+    lines = book.frames["line_items"]
+    kind = pl.when(of_first).then(pl.lit("edge")).otherwise(pl.lit("cloud")).alias("deployment")
+    book.frames["line_items"] = lines.with_columns(kind)
+    app = opened("runs", book, period="all", deployment="edge")
+    assert not app.exception
+    assert app.dataframe[0].value["Run"].str[:8].to_list() == [first[:8]]

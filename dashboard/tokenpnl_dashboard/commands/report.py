@@ -10,8 +10,11 @@ from tokenpnl_dashboard.cli import OK
 from tokenpnl_dashboard.commands.options import HOME, formats
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import polars as pl
 
+    from tokenpnl_dashboard.book import Book
     from tokenpnl_dashboard.reports import Asked
     from tokenpnl_ingest.home import Home
 
@@ -45,6 +48,7 @@ SHOWN_LINES = 40
 )
 @click.option("--zone", default="UTC", show_default=True, help="Time zone of days and months.")
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Only such line items: category=retry, run=ID.")
+@click.option("--posted", is_flag=True, help="With pnl: closed months as closed, corrections in the open month.")
 @click.option("--as-of", help="ISO time to read at.  [default: now, or the newest data when they are old]")
 @click.option("--runs", is_flag=True, help="With summary: add every run.")
 @HOME
@@ -76,15 +80,10 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
         if what == "summary":
             print_json(reports.summary_of(book, question, runs=asked["runs"]))
             return OK
-        frame = {
-            "pnl": reports.pnl,
-            "usage": reports.usage,
-            "units": reports.units,
-            "categories": reports.categories,
-            "causes": reports.causes_of,
-            "lines": reports.lines,
-            "unattributed": reports.unattributed,
-        }[what](book, question)
+        if asked["posted"]:
+            frame = _posted(place, book, question)
+        else:
+            frame = _reader(what)(book, question)
         rests_on = reports.disclosed(book, question, place) if form == "table" and what != "units" else ""
     _print(what, frame, form, question)
     if rests_on:
@@ -92,9 +91,35 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
     return OK
 
 
+def _reader(what: str) -> "Callable[[Book, Asked], pl.DataFrame]":
+    from tokenpnl_dashboard import reports
+
+    return {
+        "pnl": reports.pnl,
+        "usage": reports.usage,
+        "units": reports.units,
+        "categories": reports.categories,
+        "causes": reports.causes_of,
+        "lines": reports.lines,
+        "unattributed": reports.unattributed,
+    }[what]
+
+
+def _posted(place: "Home", book: "Book", question: "Asked") -> "pl.DataFrame":
+    from tokenpnl_dashboard.closing import Closing
+    from tokenpnl_dashboard.reports import posted_pnl
+    from tokenpnl_ingest.control import ControlStore
+
+    with ControlStore.of(place) as control:
+        lines = Closing(place, book, control).posted(question.period.since, question.period.until)
+    return posted_pnl(lines, question)
+
+
 def _check(what: str, asked: dict[str, Any]) -> None:
     if asked["runs"] and what != "summary":
         raise click.UsageError("--runs belongs to summary")
+    if asked["posted"] and (what != "pnl" or asked["where"]):
+        raise click.UsageError("--posted belongs to pnl of everything, without --where")
     if asked["where"] and what in ("units", "summary"):
         raise click.UsageError(f"--where narrows line items, and {what} is of whole runs")
     if asked["by"] and what in ("lines", "unattributed"):

@@ -8,9 +8,10 @@ import streamlit as st
 from tokenpnl.model import WITHOUT_DIRECT_RESULT
 from tokenpnl_analytics.statement import cost_by_category, statement
 from tokenpnl_dashboard import cards, charts, charts_units, figures, words
+from tokenpnl_dashboard.disclosure import cost_disclosure, invoices_of
 from tokenpnl_dashboard.filters import NOBODY, Choice, chosen
-from tokenpnl_dashboard.reading import price_versions, sums, unit_cost_by
-from tokenpnl_dashboard.state import edition, ink
+from tokenpnl_dashboard.reading import price_versions, prices_used, sums, unit_cost_by
+from tokenpnl_dashboard.state import edition, home, ink
 
 Row = dict[str, Any]
 TOP = 8
@@ -62,12 +63,12 @@ def _draw(choice: Choice) -> None:
         leads_to=lambda mark: {**choice.address(category=mark[0]), "period": mark[1]},
     )
     _workflows(choice, units)
-    st.caption(words.markdown(_disclosure(everything)))
+    st.caption(words.markdown(_disclosure(choice, row, everything)))
 
 
 def _chip(row: Row, everything: Row) -> None:
     versions = price_versions()
-    basis = f"list prices {words.listed(words.short_versions(versions))}" if versions else "no prices"
+    basis = f"prices {words.listed(words.short_versions(versions))}" if versions else "no prices"
     cards.chip(
         f"{words.percent(row['priced_share'])} of usage lines priced",
         f"outcome coverage {words.percent(everything.get('outcome_coverage'))}",
@@ -219,13 +220,14 @@ def _rest(n_workflows: int) -> str:
     return f" The {TOP} dearest of {n_workflows}." if n_workflows > TOP else ""
 
 
-def _disclosure(everything: Row) -> str:
-    prices = f"Prices: {words.listed(price_versions())}. "
+def _disclosure(choice: Choice, row: Row, everything: Row) -> str:
+    invoices = invoices_of(choice.period, home())
+    rests_on = cost_disclosure(prices_used(choice), row["n_lines"], row["priced_share"], invoices)
     n = f"{everything['n_runs']:,} runs, {everything['n_settled']:,} settled. " if everything else ""
     method, clusters = everything.get("method") or "no method", everything.get("clusters") or "run"
     return (
-        f"{prices}{n}Effective cost at list prices; no invoice reconciled. Cost per success: all cost of settled runs "
-        f"over their successes, production unless an environment is chosen; interval: {method}, clusters: {clusters}. "
+        f"{rests_on} {n}Cost per success: all cost of settled runs over their successes, production unless an "
+        f"environment is chosen; interval: {method}, clusters: {clusters}. "
         "Cost without direct result is not cost that can be avoided."
     )
 

@@ -1,19 +1,23 @@
 """P&L statement: the ladder, the categories and the memo lines, by period or by any dimension."""
 
+import polars as pl
 import streamlit as st
 
 from tokenpnl_dashboard import cards, statement_table, words
+from tokenpnl_dashboard.disclosure import cost_disclosure, invoices_of
 from tokenpnl_dashboard.exports.pdf import one_pager
 from tokenpnl_dashboard.exports.xlsx import workbook
 from tokenpnl_dashboard.filters import COLUMN, Choice, chosen
 from tokenpnl_dashboard.output import inert
-from tokenpnl_dashboard.reading import statement_by
+from tokenpnl_dashboard.reading import prices_used, statement_by
 from tokenpnl_dashboard.reading_lines import packer
-from tokenpnl_dashboard.state import edition
+from tokenpnl_dashboard.restated_months import closed_months
+from tokenpnl_dashboard.state import edition, home
 from tokenpnl_dashboard.unit_reading import cash, changed_definitions
 
 COLUMNS = (
     "month", "week", "day", "workflow", "customer", "model", "provider", "step", "feature", "environment", "release",
+    "deployment", "tenant",
 )  # fmt: skip
 MOST = 12
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -28,7 +32,7 @@ def _draw(choice: Choice, by: str) -> None:
         cards.nothing_here("Nothing was paid here", "No usage in this window matches the filters.")
         return
     shown = statement_table.transposed(found, total, by=column)
-    cards.chip(f"USD, list prices, days in UTC, {words.days_of(choice.period)}", priced_share=total["priced_share"][0])
+    cards.chip(f"USD, days in UTC, {words.days_of(choice.period)}", priced_share=total["priced_share"][0])
     event = st.dataframe(
         shown.words,
         hide_index=True,
@@ -60,8 +64,15 @@ def _draw(choice: Choice, by: str) -> None:
         "newest period may be incomplete. Cost per success is settled: only runs older than the outcome window; it "
         "exists for dimensions of a run. Select a figure for the runs behind it; the CSV has all twelve decimals."
     )
+    st.caption(words.markdown(_rests_on(choice, total)))
     _breaks(choice)
     _cash(choice)
+
+
+def _rests_on(choice: Choice, total: pl.DataFrame) -> str:
+    row, place = total.row(0, named=True), home()
+    told = cost_disclosure(prices_used(choice), row["n_lines"], row["priced_share"], invoices_of(choice.period, place))
+    return " ".join((told, *closed_months(choice.period)))
 
 
 def _breaks(choice: Choice) -> None:

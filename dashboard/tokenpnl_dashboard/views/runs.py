@@ -7,6 +7,7 @@ import streamlit as st
 
 from tokenpnl_dashboard import cards, words
 from tokenpnl_dashboard.filters import NO_OUTCOME, Choice, bounds, chosen
+from tokenpnl_dashboard.reading import RUN_FILTERS
 from tokenpnl_dashboard.state import ask, edition
 
 ROWS = 100
@@ -29,7 +30,7 @@ def runs_of(choice: Choice) -> pl.DataFrame:
     runs = ask(
         "table",
         name="runs",
-        where=choice.only("workflow", "customer", "environment", "feature", "release"),
+        where=choice.only(*RUN_FILTERS),
         columns=COLUMNS,
         order_by="started_at",
         descending=True,
@@ -39,7 +40,7 @@ def runs_of(choice: Choice) -> pl.DataFrame:
     outcomes = choice.picked.get("outcome", [])
     if outcomes:
         runs = runs.filter(pl.col("outcome").fill_null(NO_OUTCOME).is_in(outcomes))
-    lines = choice.only("model", "category", "step", "provider")
+    lines = choice.only("model", "category", "step", "provider", "deployment")
     if lines:
         behind = ask("line_item_sums", by=["run_id"], where=choice.where, **bounds(choice.period))
         runs = runs.filter(pl.col("run_id").is_in(behind["run_id"].unique().implode()))

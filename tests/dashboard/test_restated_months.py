@@ -1,0 +1,56 @@
+"""A statement that covers a closed month says at what it was closed and how it reads now."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tests.dashboard.months import OCTOBER_5, close, closing_of, furnished, load, run
+
+from tokenpnl_analytics.periods import Period
+from tokenpnl_dashboard.cli import tokenpnl
+from tokenpnl_dashboard.restated_months import sentences
+from tokenpnl_ingest.home import Home
+
+ALL = Period("all", None, None)
+NOVEMBER = Period("2026-11", datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """October closed at three calls of $0.021; November open with one."""
+    home = furnished(tmp_path)
+    with closing_of(home) as closing:
+        close(closing)
+    return home
+
+
+def told(home: Home, period: Period) -> list[str]:
+    with closing_of(home) as closing:
+        return sentences(closing, period)
+
+
+def test_a_closed_month_that_nothing_touched_reads_as_closed(home: Home) -> None:
+    assert told(home, ALL) == ["2026-10 is closed at $0.0630 and reads so now."]
+    assert told(home, NOVEMBER) == []
+
+
+def test_a_late_span_stands_beside_the_closed_figure(home: Home) -> None:
+    load(home, *run(4, OCTOBER_5, 2))
+    assert told(home, ALL) == [
+        "2026-10 is closed at $0.0630 and reads $0.0840 now, as shown here; the open month carries the difference."
+    ]
+
+
+def test_the_posted_statement_keeps_the_closed_month_and_adds_up_to_the_same(home: Home) -> None:
+    load(home, *run(4, OCTOBER_5, 2))
+
+    def months(*more: str) -> dict[str, str]:
+        done = CliRunner().invoke(
+            tokenpnl, ["report", "pnl", "--by", "month", "--json", "--home", str(home.path), *more]
+        )
+        return {row["period"][:7]: row["effective_usd"] for row in json.loads(done.stdout)}
+
+    assert months() == {"2026-10": "0.084", "2026-11": "0.021"}
+    assert months("--posted") == {"2026-10": "0.063", "2026-11": "0.042"}
