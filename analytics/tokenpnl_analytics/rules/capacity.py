@@ -1,5 +1,6 @@
 """What GPU pools and commitments have in common: the time for which they hold, and the requests that they serve."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,11 +13,14 @@ from pydantic_core import PydanticCustomError
 from tokenpnl_analytics.rules.prices import Currency, Match
 from tokenpnl_analytics.rules.reading import Rules
 
+_DAY = re.compile(r"^\d{4}-\d\d-\d\d$")
+
 
 def _moment(value: Any, info: ValidationInfo) -> Any:
     """Return the moment that a date stands for: `from` is its first, `to` the first of the next day."""
     if isinstance(value, str):
-        value = datetime.fromisoformat(value)
+        # In quotes, and in JSON, a day is text.
+        value = date.fromisoformat(value) if _DAY.match(value) else datetime.fromisoformat(value)
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise PydanticCustomError("zone", "the time has no zone; add Z for UTC")

@@ -18,6 +18,12 @@ def test_days_are_whole_and_the_last_one_is_included() -> None:
     assert (pool.since, pool.until) == (datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
 
 
+def test_a_day_in_quotes_is_a_day() -> None:
+    text = '{"pools": [{"name": "a", "usd_per_hour": "1", "from": "2026-11-01", "to": "2026-11-30"}]}'
+    pool = GPUS.parse(text).pools[0]
+    assert (pool.since, pool.until) == (datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
+
+
 def test_the_price_is_the_pool_s_own_or_its_sku_s_in_dollars() -> None:
     rules = GPUS.parse(
         """
