@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pyarrow as pa
 
-from tokenpnl_dashboard.serve import COLLECTOR_ENVIRONMENT
+from tokenpnl_dashboard.processes.serve import COLLECTOR_ENVIRONMENT
 from tokenpnl_ingest.home import Home, Running, running_collector
 
 SPANS = 512
@@ -141,7 +141,7 @@ def main() -> None:
     arguments.add_argument("--paced-batches", type=int, default=200)
     arguments.add_argument("--protocols", default="http,grpc")
     given = arguments.parse_args()
-    module = "tokenpnl_ingest" if given.bare else "tokenpnl_dashboard.collect"
+    module = "tokenpnl_ingest" if given.bare else "tokenpnl_dashboard.processes.collect"
     rows = []
     for protocol in given.protocols.split(","):
         rows.append(measure(protocol, module, batches=given.batches, rate=0.0))

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from tokenpnl_dashboard import filters, state
+from tokenpnl_dashboard import state
+from tokenpnl_dashboard.parts import filters
 
 ASSETS = Path(__file__).parent / "assets"
 

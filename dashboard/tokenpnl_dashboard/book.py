@@ -128,7 +128,7 @@ def open_book(home: Home) -> Iterator[Book]:
         return
     # Prices and Polars are needed by who opens a store, not by the pages that ask a collector.
     from tokenpnl_analytics.ledger import Bookkeeper
-    from tokenpnl_dashboard.instructions import instructions_of
+    from tokenpnl_dashboard.rules.instructions import instructions_of
 
     with Collector(home) as collector:
         if not collector.drain(_PATIENCE_S):

@@ -16,8 +16,8 @@ from tokenpnl_analytics.rules.registry import RULE_FILES
 from tokenpnl_analytics.unit_cost.units import PRICED_SHARE_FLOOR
 from tokenpnl_dashboard import words
 from tokenpnl_dashboard.book import Book
-from tokenpnl_dashboard.configuration import Configuration
-from tokenpnl_dashboard.serve import taken
+from tokenpnl_dashboard.processes.serve import taken
+from tokenpnl_dashboard.rules.configuration import Configuration
 from tokenpnl_ingest.home import Home, running_collector
 from tokenpnl_ingest.serve import CollectorPorts
 

@@ -10,10 +10,10 @@ import streamlit as st
 from tokenpnl.errors import StoreError
 from tokenpnl_analytics.periods import reading_moment
 from tokenpnl_analytics.rules.reading import RuleFile, Rules
-from tokenpnl_dashboard import theme
 from tokenpnl_dashboard.book import Book, Version
-from tokenpnl_dashboard.configuration import Configuration
-from tokenpnl_dashboard.theme import Ink
+from tokenpnl_dashboard.charts import theme
+from tokenpnl_dashboard.charts.theme import Ink
+from tokenpnl_dashboard.rules.configuration import Configuration
 from tokenpnl_ingest.home import Home
 
 M = TypeVar("M", bound=Rules)

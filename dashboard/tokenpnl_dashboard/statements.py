@@ -36,7 +36,7 @@ def state_outcomes(home: Home, statements: Sequence[dict[str, Any]]) -> None:
 def _store(home: Home, bodies: Sequence[bytes]) -> None:
     from pydantic import ValidationError
 
-    from tokenpnl_dashboard.collect import bookkeeping
+    from tokenpnl_dashboard.processes.collect import bookkeeping
     from tokenpnl_ingest.collector import Collector
     from tokenpnl_ingest.statements import decoded_statements
 

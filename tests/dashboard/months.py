@@ -9,7 +9,7 @@ from typing import Any
 
 from tokenpnl_analytics.rules.accounts import TEMPLATE
 from tokenpnl_dashboard.book import open_book
-from tokenpnl_dashboard.closing import Closing
+from tokenpnl_dashboard.closing.months import Closing
 from tokenpnl_dashboard.commands.ingest import load_files
 from tokenpnl_ingest.control import ControlStore
 from tokenpnl_ingest.home import Home

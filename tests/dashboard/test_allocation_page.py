@@ -13,8 +13,8 @@ from tests.dashboard.test_pages import BOOKS, opened, said
 from tokenpnl_analytics.periods import Period
 from tokenpnl_dashboard import state
 from tokenpnl_dashboard.exports.xlsx import workbook
-from tokenpnl_dashboard.filters import Choice
-from tokenpnl_dashboard.reading_lines import packer
+from tokenpnl_dashboard.parts.filters import Choice
+from tokenpnl_dashboard.questions.downloads import packer
 from tokenpnl_ingest.home import Home
 
 RULES = """\

@@ -12,8 +12,8 @@ from tokenpnl.errors import ConfigurationError, StoreError
 from tokenpnl.tables import RUNS
 from tokenpnl_analytics.closing.close import Frozen, manifest
 from tokenpnl_analytics.frames import empty
-from tokenpnl_dashboard.allocations import chargeback, closed_months
-from tokenpnl_dashboard.snapshots import Snapshot
+from tokenpnl_dashboard.closing.allocations import chargeback, closed_months
+from tokenpnl_dashboard.closing.snapshots import Snapshot
 from tokenpnl_ingest.control import ControlStore, MonthSpan
 from tokenpnl_ingest.home import CONFIG_VARIABLE, CONTROL_VARIABLE, Home
 

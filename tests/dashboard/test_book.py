@@ -8,7 +8,7 @@ from tests.ingest.telemetry import PROTOBUF, TRACES, request
 
 from tokenpnl.errors import RefusedInputError, StoreError
 from tokenpnl_dashboard.book import ServedBook, newest_at, open_book
-from tokenpnl_dashboard.collect import bookkeeping
+from tokenpnl_dashboard.processes.collect import bookkeeping
 from tokenpnl_ingest.home import Home
 from tokenpnl_ingest.serve import CollectorPorts, serving
 

@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Browser, Page, Response, expect, sync_playwright
 from tests.conftest import BROWSER_FLAGS, ROOT
 
-from tokenpnl_dashboard import serve, theme
+from tokenpnl_dashboard.charts import theme
 from tokenpnl_dashboard.commands.ingest import load_files
+from tokenpnl_dashboard.processes import serve
 from tokenpnl_ingest.home import Home
 
 PATIENCE_MS = 60_000

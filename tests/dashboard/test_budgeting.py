@@ -10,7 +10,7 @@ from tokenpnl_analytics.periods import parse_period
 from tokenpnl_analytics.planning.forecast import accuracy
 from tokenpnl_analytics.planning.variance import BARS, whole
 from tokenpnl_analytics.rules.budgets import BUDGETS
-from tokenpnl_dashboard import budgeting
+from tokenpnl_dashboard.questions import budgeting
 
 MANY = book_of(600)
 LINES, ATTEMPTS = MANY.frames["line_items"], MANY.frames["attempts"]

@@ -5,8 +5,8 @@ from tests.analytics.line_rows import lines_of
 
 from tokenpnl_analytics.finance.allocation import allocate, flows
 from tokenpnl_analytics.rules.allocation import ALLOCATION
-from tokenpnl_dashboard.charts_allocation import NOBODY, OWNER, SHARED, WORKFLOW, money_flow
-from tokenpnl_dashboard.theme import LIGHT
+from tokenpnl_dashboard.charts.allocation import NOBODY, OWNER, SHARED, WORKFLOW, money_flow
+from tokenpnl_dashboard.charts.theme import LIGHT
 
 RULES = ALLOCATION.parse(
     "rules:\n"

@@ -9,7 +9,8 @@ import pytest
 from tests.analytics.test_budgets import NOON, budget, hourly
 
 from tokenpnl_analytics.planning.budgets import Burn, burn, span_of
-from tokenpnl_dashboard import charts_budgets, theme
+from tokenpnl_dashboard.charts import budgets as budget_charts
+from tokenpnl_dashboard.charts import theme
 
 TOTAL = {
     "before_usd": Decimal(10), "after_usd": Decimal(13), "change_usd": Decimal(3), "volume_usd": Decimal(5),
@@ -25,23 +26,23 @@ def read(lines: pl.DataFrame, *, as_of: datetime = NOON) -> Burn:
 
 
 def test_the_bridge_s_bars_hang_from_each_other_and_end_in_the_change():
-    bar = charts_budgets.bridge(TOTAL, theme.LIGHT).figure.data[0]
+    bar = budget_charts.bridge(TOTAL, theme.LIGHT).figure.data[0]
     assert list(bar.y) == ["Volume", "Mix", "Waste", "New workflows", "Change"]
     assert list(bar.base) == [0, 5, 1, 2.5, 0]
     assert list(bar.x) == [5, -4, 1.5, 0.5, 3]
 
 
 def test_dearer_and_cheaper_differ_in_colour_and_pattern_and_sign():
-    chart = charts_budgets.bridge(TOTAL, theme.LIGHT)
+    chart = budget_charts.bridge(TOTAL, theme.LIGHT)
     marker = chart.figure.data[0].marker
-    assert list(marker.color[:2]) == [charts_budgets.DEARER, charts_budgets.CHEAPER]
+    assert list(marker.color[:2]) == [budget_charts.DEARER, budget_charts.CHEAPER]
     assert list(marker.pattern.shape[:2]) == ["/", ""]
     assert chart.table["USD"].to_list() == ["+$5.00", "($4.00)", "+$1.50", "+$0.50", "+$3.00"]
     assert "Volume +$5.00; Mix ($4.00)" in chart.alt
 
 
 def test_a_burn_up_goes_on_where_the_money_spent_ends():
-    chart = charts_budgets.burn_up(read(hourly(NOON)), theme.DARK)
+    chart = budget_charts.burn_up(read(hourly(NOON)), theme.DARK)
     spent, high, low, ahead = chart.figure.data
     assert spent.y[-1] == high.y[0] == low.y[0] == ahead.y[0] == 63
     assert ahead.y[-1] == pytest.approx(180)
@@ -51,11 +52,11 @@ def test_a_burn_up_goes_on_where_the_money_spent_ends():
 
 def test_a_burn_up_without_forecast_says_why():
     young = hourly(NOON).filter(pl.col("hour") >= NOON - timedelta(days=3))
-    chart = charts_budgets.burn_up(read(young), theme.LIGHT)
+    chart = budget_charts.burn_up(read(young), theme.LIGHT)
     assert len(chart.figure.data) == 1
     assert "too little history: 3 days, 28 are needed" in chart.alt
 
 
 def test_a_month_that_is_over_has_no_fan():
-    chart = charts_budgets.burn_up(read(hourly(NOON), as_of=datetime(2026, 12, 5, tzinfo=UTC)), theme.LIGHT)
+    chart = budget_charts.burn_up(read(hourly(NOON), as_of=datetime(2026, 12, 5, tzinfo=UTC)), theme.LIGHT)
     assert len(chart.figure.data) == 1

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import polars as pl
 
-from tokenpnl_dashboard import theme
-from tokenpnl_dashboard.charts_capacity import paid_and_idle
+from tokenpnl_dashboard.charts import theme
+from tokenpnl_dashboard.charts.capacity import paid_and_idle
 
 POOLS = pl.DataFrame(
     {

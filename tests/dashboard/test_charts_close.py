@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import polars as pl
 
-from tokenpnl_dashboard import theme
-from tokenpnl_dashboard.charts_close import LESS, MORE, bridge, is_cut, residual_heatmap
+from tokenpnl_dashboard.charts import theme
+from tokenpnl_dashboard.charts.close import LESS, MORE, bridge, is_cut, residual_heatmap
 
 MONEY = pl.Decimal(38, 12)
 

@@ -4,9 +4,10 @@ from decimal import Decimal
 
 import polars as pl
 
-from tokenpnl_dashboard import charts_run, theme
-from tokenpnl_dashboard.run_tree import COLUMNS
-from tokenpnl_dashboard.theme import LIGHT
+from tokenpnl_dashboard.charts import run as run_charts
+from tokenpnl_dashboard.charts import theme
+from tokenpnl_dashboard.charts.theme import LIGHT
+from tokenpnl_dashboard.shapes.run_tree import COLUMNS
 
 SPANS = pl.DataFrame(
     [
@@ -20,29 +21,29 @@ SPANS = pl.DataFrame(
 
 
 def test_bars_stand_on_the_clock_of_the_run() -> None:
-    bar = charts_run.span_waterfall(SPANS, LIGHT).figure.data[0]
+    bar = run_charts.span_waterfall(SPANS, LIGHT).figure.data[0]
     assert list(bar.base) == [0.0, 0.1, 1.0]
     assert list(bar.x)[:2] == [2.0, 0.9]
 
 
 def test_a_span_that_never_ended_can_still_be_clicked() -> None:
-    bar = charts_run.span_waterfall(SPANS, LIGHT).figure.data[0]
+    bar = run_charts.span_waterfall(SPANS, LIGHT).figure.data[0]
     assert bar.x[2] > 0
     assert list(bar.customdata) == ["a", "b", "c"]
 
 
 def test_colour_and_pattern_say_what_a_span_was_for() -> None:
-    marker = charts_run.span_waterfall(SPANS, LIGHT).figure.data[0].marker
+    marker = run_charts.span_waterfall(SPANS, LIGHT).figure.data[0].marker
     assert list(marker.color) == [theme.NO_COST, theme.COLOUR["timeout"], theme.COLOUR["productive"]]
     assert list(marker.pattern.shape) == ["", "/", ""]
 
 
 def test_the_selected_span_is_outlined() -> None:
-    marker = charts_run.span_waterfall(SPANS, LIGHT, selected="b").figure.data[0].marker
+    marker = run_charts.span_waterfall(SPANS, LIGHT, selected="b").figure.data[0].marker
     assert list(marker.line.width) == [0, 2, 0]
 
 
 def test_the_figure_reads_aloud_what_cost_something() -> None:
-    chart = charts_run.span_waterfall(SPANS, LIGHT)
+    chart = run_charts.span_waterfall(SPANS, LIGHT)
     assert chart.alt.startswith("3 spans over 2.0 s. chat gpt-5, 900 ms, $0.0200 timeout, TimeoutError")
     assert chart.table["Cost"].to_list() == ["–", "$0.0200", "$0.0300"]

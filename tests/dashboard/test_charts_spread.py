@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import polars as pl
 
-from tokenpnl_dashboard import charts_spread
-from tokenpnl_dashboard.theme import LIGHT
+from tokenpnl_dashboard.charts import spread as spread_charts
+from tokenpnl_dashboard.charts.theme import LIGHT
 
 OWNERS = pl.DataFrame(
     {
@@ -29,7 +29,7 @@ BINS = pl.DataFrame(
 
 
 def test_the_curves_lead_to_their_customers() -> None:
-    chart = charts_spread.pareto(OWNERS, "customer_id", LIGHT)
+    chart = spread_charts.pareto(OWNERS, "customer_id", LIGHT)
     cost = chart.figure.data[2]
     assert list(cost.y) == [0, 0.75, 1.0]
     assert list(cost.customdata) == [None, "<b>acme</b>", "(none)"]
@@ -39,11 +39,11 @@ def test_the_curves_lead_to_their_customers() -> None:
 
 
 def test_without_customers_the_curve_says_so() -> None:
-    assert charts_spread.pareto(OWNERS.clear(), "customer_id", LIGHT).alt == "Customers by cost: none."
+    assert spread_charts.pareto(OWNERS.clear(), "customer_id", LIGHT).alt == "Customers by cost: none."
 
 
 def test_runs_with_and_without_success_are_told_apart_without_colour() -> None:
-    chart = charts_spread.run_costs(BINS, LIGHT)
+    chart = spread_charts.run_costs(BINS, LIGHT)
     won, lost = chart.figure.data
     assert (list(won.y), won.marker.pattern.shape) == ([5, 2], "")
     assert (list(lost.y), lost.marker.pattern.shape) == ([1], "/")
@@ -52,5 +52,5 @@ def test_runs_with_and_without_success_are_told_apart_without_colour() -> None:
 
 
 def test_the_keys_name_what_is_drawn() -> None:
-    assert "successes" in charts_spread.pareto_key()
-    assert "no success" in charts_spread.run_costs_key(LIGHT)
+    assert "successes" in spread_charts.pareto_key()
+    assert "no success" in spread_charts.run_costs_key(LIGHT)

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import polars as pl
 
-from tokenpnl_dashboard import theme
-from tokenpnl_dashboard.charts_waste import waste_map
-from tokenpnl_dashboard.theme import LIGHT
+from tokenpnl_dashboard.charts import theme
+from tokenpnl_dashboard.charts.theme import LIGHT
+from tokenpnl_dashboard.charts.waste import waste_map
 
 COSTS = pl.DataFrame(
     {

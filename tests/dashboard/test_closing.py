@@ -18,9 +18,9 @@ from tokenpnl.errors import RefusedInputError, StoreError
 from tokenpnl_analytics.pricing.card_file import to_bytes
 from tokenpnl_dashboard.book import Book, Version
 from tokenpnl_dashboard.cli import tokenpnl as program
-from tokenpnl_dashboard.closing import Closing, close_status, faults, month_span, open_month
-from tokenpnl_dashboard.configuration import Configuration
-from tokenpnl_dashboard.instructions import card_of_files
+from tokenpnl_dashboard.closing.months import Closing, close_status, faults, month_span, open_month
+from tokenpnl_dashboard.rules.configuration import Configuration
+from tokenpnl_dashboard.rules.instructions import card_of_files
 from tokenpnl_ingest.control import CloseState, ControlStore
 from tokenpnl_ingest.home import CONFIG_VARIABLE, CONTROL_VARIABLE, Home
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tokenpnl_analytics.periods import Period
-from tokenpnl_dashboard.disclosure import cost_disclosure, dated, invoices_of
+from tokenpnl_dashboard.questions.disclosure import cost_disclosure, dated, invoices_of
 from tokenpnl_ingest.control import ControlStore, Reconciled
 from tokenpnl_ingest.home import Home
 

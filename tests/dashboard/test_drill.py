@@ -8,8 +8,8 @@ from tests.dashboard.frames import NOW, book_of
 
 from tokenpnl.errors import ConfigurationError
 from tokenpnl_analytics.periods import Period
-from tokenpnl_dashboard import drill, reports
-from tokenpnl_dashboard.reports import Asked
+from tokenpnl_dashboard.questions import drill, reports
+from tokenpnl_dashboard.questions.reports import Asked
 
 ALL = Period("all", None, None)
 BOOK = book_of(120)

@@ -8,13 +8,13 @@ from streamlit.testing.v1 import AppTest
 
 def known() -> None:
     from tokenpnl.errors import StoreError
-    from tokenpnl_dashboard.failure import on_script_error
+    from tokenpnl_dashboard.parts.failure import on_script_error
 
     assert on_script_error(StoreError("the collector does not answer; start it with `tokenpnl serve`"))
 
 
 def unknown() -> None:
-    from tokenpnl_dashboard.failure import on_script_error
+    from tokenpnl_dashboard.parts.failure import on_script_error
 
     assert on_script_error(KeyError("secret customer name"))
 

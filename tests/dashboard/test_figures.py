@@ -8,7 +8,7 @@ from tests.dashboard.frames import book_of
 
 from tokenpnl.model import CostCategory
 from tokenpnl_analytics.statement import cost_by_category, statement
-from tokenpnl_dashboard import figures
+from tokenpnl_dashboard.shapes import figures
 
 GRAIN = ["usage_kind", "cost_category", "served_reason"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from tokenpnl.tables import LINE_ITEMS
 from tokenpnl_analytics.periods import Period
-from tokenpnl_dashboard.filters import COLUMN, OF_PAGE, Choice, bounds
+from tokenpnl_dashboard.parts.filters import COLUMN, OF_PAGE, Choice, bounds
 
 MONTH = Period("2026-10", datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC))
 CHOICE = Choice(MONTH, {"workflow": ["a"], "customer": ["(none)", "acme"], "outcome": ["failure"]})

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tokenpnl_analytics.pricing.quote import quote
-from tokenpnl_dashboard.instructions import HomeInstructions, instructions_of
+from tokenpnl_dashboard.rules.instructions import HomeInstructions, instructions_of
 from tokenpnl_ingest.home import Home
 
 BEFORE = datetime(2026, 1, 5, tzinfo=UTC)

@@ -11,7 +11,7 @@ from tests.dashboard.test_cli import WORKFLOW, chat, span
 
 from tokenpnl_dashboard.book import open_book
 from tokenpnl_dashboard.cli import tokenpnl
-from tokenpnl_dashboard.collect import bookkeeping
+from tokenpnl_dashboard.processes.collect import bookkeeping
 from tokenpnl_ingest.collector import Collector
 from tokenpnl_ingest.home import Home
 from tokenpnl_ingest.otlp import Signal

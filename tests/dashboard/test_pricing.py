@@ -16,8 +16,8 @@ from tokenpnl.errors import ConfigurationError, RefusedInputError, TokenpnlError
 from tokenpnl_analytics.closing.close import sha256_of
 from tokenpnl_dashboard.book import open_book
 from tokenpnl_dashboard.cli import tokenpnl as program
-from tokenpnl_dashboard.closing import faults
-from tokenpnl_dashboard.pricing import Span, card_in_force, fetched, open_spans, stored_card
+from tokenpnl_dashboard.closing.months import faults
+from tokenpnl_dashboard.rules.pricing import Span, card_in_force, fetched, open_spans, stored_card
 from tokenpnl_ingest.control import ControlStore
 from tokenpnl_ingest.home import CONFIG_VARIABLE, CONTROL_VARIABLE, Home
 

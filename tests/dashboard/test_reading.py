@@ -9,8 +9,9 @@ from tests.dashboard.frames import NOW, FrameBook, book_of
 from tokenpnl.tables import RESOURCES
 from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.periods import Period
-from tokenpnl_dashboard import reading, state
-from tokenpnl_dashboard.filters import Choice
+from tokenpnl_dashboard import state
+from tokenpnl_dashboard.parts.filters import Choice
+from tokenpnl_dashboard.questions import pnl
 
 ALL = Period("all", None, None)
 
@@ -25,7 +26,7 @@ def book(monkeypatch: pytest.MonkeyPatch) -> FrameBook:
 
 
 def total(choice: Choice, column: str, *, most: int = 12) -> tuple[Decimal, Decimal]:
-    found, whole = reading.statement_by(choice, column, most=most)
+    found, whole = pnl.statement_by(choice, column, most=most)
     return found["effective_usd"].sum(), whole["effective_usd"][0]
 
 
@@ -36,37 +37,37 @@ def test_the_columns_of_a_statement_add_up_to_its_total(book: FrameBook, column:
 
 
 def test_beyond_the_dearest_the_others_are_one_column_and_nothing_is_lost(book: FrameBook) -> None:
-    found, whole = reading.statement_by(Choice(ALL, {}), "workflow", most=2)
+    found, whole = pnl.statement_by(Choice(ALL, {}), "workflow", most=2)
     assert found.height == 3
     assert found["effective_usd"].sum() == whole["effective_usd"][0]
 
 
 def test_successes_stand_beside_cost_only_where_every_filter_is_one_of_runs(book: FrameBook) -> None:
-    of_runs, _ = reading.statement_by(Choice(ALL, {"workflow": ["support_reply"]}), "month", most=12)
-    of_lines, _ = reading.statement_by(Choice(ALL, {"model": ["gpt-5"]}), "month", most=12)
+    of_runs, _ = pnl.statement_by(Choice(ALL, {"workflow": ["support_reply"]}), "month", most=12)
+    of_lines, _ = pnl.statement_by(Choice(ALL, {"model": ["gpt-5"]}), "month", most=12)
     assert "successes" in of_runs.columns
     assert "successes" not in of_lines.columns
 
 
 def test_unit_cost_is_asked_once_while_the_data_are_the_same(book: FrameBook) -> None:
     choice = Choice(ALL, {})
-    reading.unit_cost_by(choice, ALL, "workflow")
+    pnl.unit_cost_by(choice, ALL, "workflow")
     asked = len(book.asked)
-    reading.unit_cost_by(choice, ALL, "workflow")
-    reading.the_cohort(choice, ALL)
+    pnl.unit_cost_by(choice, ALL, "workflow")
+    pnl.the_cohort(choice, ALL)
     assert len(book.asked) == asked
 
 
 def test_another_environment_than_production_is_counted_only_when_chosen(book: FrameBook) -> None:
     runs = book.frames["runs"]
     book.frames["runs"] = runs.with_columns(environment=runs["environment"].replace("production", "staging"))
-    assert reading.the_cohort(Choice(ALL, {}), ALL).is_empty()
-    assert reading.the_cohort(Choice(ALL, {"environment": ["staging"]}), ALL).height == runs.height
+    assert pnl.the_cohort(Choice(ALL, {}), ALL).is_empty()
+    assert pnl.the_cohort(Choice(ALL, {"environment": ["staging"]}), ALL).height == runs.height
 
 
 def test_telemetry_that_calls_itself_synthetic_is_known(book: FrameBook) -> None:
-    assert not reading.synthetic()
+    assert not pnl.synthetic()
     said = {"tenant": "default", "resource_hash": "r", "attributes_json": '{"tokenpnl.synthetic":true}'}
     book.frames["resources"] = conform(pl.DataFrame([said]), RESOURCES)
     state.serve(book)
-    assert reading.synthetic()
+    assert pnl.synthetic()

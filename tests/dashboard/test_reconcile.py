@@ -16,7 +16,7 @@ from tokenpnl_dashboard import state
 from tokenpnl_dashboard.book import open_book
 from tokenpnl_dashboard.cli import CHECK_FAILED, OK
 from tokenpnl_dashboard.cli import tokenpnl as program
-from tokenpnl_dashboard.reconciliations import days_of, money_of, shares_of, waterfall_of
+from tokenpnl_dashboard.closing.reconciliations import days_of, money_of, shares_of, waterfall_of
 from tokenpnl_ingest.control import ControlStore
 from tokenpnl_ingest.home import CONFIG_VARIABLE, CONTROL_VARIABLE, Home
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tokenpnl_dashboard import reconcile_words
+from tokenpnl_dashboard.closing import reconcile_words
 
 ROW: dict[str, Any] = {
     "provider": "openai", "account": "(all)", "model": "gpt-5.4", "n_models": 1, "first_day": date(2026, 10, 7),

@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpnl_dashboard.run_tree import FOLD_FROM, run_tree
+from tokenpnl_dashboard.shapes.run_tree import FOLD_FROM, run_tree
 
 START = datetime(2026, 11, 24, 8, tzinfo=UTC)
 COSTS = pl.DataFrame(schema={"span_id": pl.String, "cost_usd": pl.Decimal(38, 12), "cost_category": pl.String})

@@ -11,7 +11,7 @@ from tokenpnl.errors import StoreError
 from tokenpnl.tables import RUNS
 from tokenpnl_analytics.closing.close import Frozen, manifest
 from tokenpnl_analytics.frames import empty
-from tokenpnl_dashboard.snapshots import Snapshot
+from tokenpnl_dashboard.closing.snapshots import Snapshot
 
 LINES = lines_of(line("a/output_text", "0.000009"), line("b/output_text", None))
 FROZEN = Frozen(LINES, empty(RUNS), {"outcomes.yaml": "version: 1\n"}, {"EUR": Decimal("1.08")}, {"card 1": None})

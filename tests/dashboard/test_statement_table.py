@@ -8,8 +8,8 @@ import pytest
 from tests.dashboard.frames import book_of
 
 from tokenpnl_analytics.statement import statement
-from tokenpnl_dashboard import statement_table
-from tokenpnl_dashboard.statement_table import Shown
+from tokenpnl_dashboard.shapes import statement_table
+from tokenpnl_dashboard.shapes.statement_table import Shown
 
 GRAIN = ["usage_kind", "cost_category", "served_reason"]
 

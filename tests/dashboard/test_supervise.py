@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tokenpnl_dashboard.supervise import EXIT_NOT_RESTARTED, Child, python_module, supervise
+from tokenpnl_dashboard.processes.supervise import EXIT_NOT_RESTARTED, Child, python_module, supervise
 
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from tokenpnl_dashboard.supervise import Child, noted_signals, supervise
+from tokenpnl_dashboard.processes.supervise import Child, noted_signals, supervise
 note = "from pathlib import Path; import os, sys, time; Path(sys.argv[1], str(os.getpid())).touch(); time.sleep(60)"
 child = Child("worker", [sys.executable, "-c", note, sys.argv[1]])
 child.start()

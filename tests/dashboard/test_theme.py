@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tokenpnl_dashboard
 from tokenpnl.model import WITHOUT_DIRECT_RESULT, CostCategory
-from tokenpnl_dashboard import theme
+from tokenpnl_dashboard.charts import theme
 
 CONFIG = Path(tokenpnl_dashboard.__file__).parent / ".streamlit" / "config.toml"
 

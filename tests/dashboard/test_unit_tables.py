@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tokenpnl_dashboard import unit_risk, unit_tables
+from tokenpnl_dashboard.parts import unit_risk
+from tokenpnl_dashboard.shapes import unit_tables
 
 
 def row(**columns: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tests.dashboard.test_pages import APP, said
 
 from tokenpnl_analytics.periods import Period
 from tokenpnl_dashboard import state
-from tokenpnl_dashboard.reports import Asked, units
+from tokenpnl_dashboard.questions.reports import Asked, units
 from tokenpnl_ingest.control import ControlStore, Reconciled
 from tokenpnl_ingest.home import Home
 

@@ -20,7 +20,7 @@ from tokenpnl_ingest.collector import Collector
 from tokenpnl_ingest.home import Home, Running
 
 KILLS = 20
-WITH_BOOKKEEPER = "tokenpnl_dashboard.collect"
+WITH_BOOKKEEPER = "tokenpnl_dashboard.processes.collect"
 CLIENTS = 3
 Key = tuple[str, str]
 

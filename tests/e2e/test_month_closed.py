@@ -16,7 +16,7 @@ from invoices import DRIFT, DRIFTED, Planted, invoices
 from tokenpnl_dashboard.book import open_book
 from tokenpnl_dashboard.cli import CHECK_FAILED, OK
 from tokenpnl_dashboard.cli import tokenpnl as program
-from tokenpnl_dashboard.lines import line_items
+from tokenpnl_dashboard.questions.lines import line_items
 from tokenpnl_ingest.home import CONFIG_VARIABLE, CONTROL_VARIABLE, Home
 
 SAMPLE_TRACES = Path(__file__).parents[2] / "sample_traces"

@@ -193,8 +193,8 @@ def _page_figures() -> None:
 
     from tokenpnl_analytics.periods import Period
     from tokenpnl_dashboard import state
-    from tokenpnl_dashboard.filters import Choice
-    from tokenpnl_dashboard.reading import statement_by
+    from tokenpnl_dashboard.parts.filters import Choice
+    from tokenpnl_dashboard.questions.pnl import statement_by
 
     state.begin()
     choice = Choice(Period("all", None, None), {})

@@ -26,7 +26,7 @@ from tokenpnl_analytics.rules.prices import CONTRACT
 from tokenpnl_analytics.rules.reading import RuleFile
 from tokenpnl_analytics.rules.registry import RULE_FILES
 from tokenpnl_analytics.unit_cost.outcome_rules import definition_changes
-from tokenpnl_dashboard.configuration import Configuration
+from tokenpnl_dashboard.rules.configuration import Configuration
 from tokenpnl_ingest.files import requests_in
 
 SAMPLE_TRACES = Path(__file__).parents[2] / "sample_traces"

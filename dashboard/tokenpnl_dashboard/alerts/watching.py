@@ -17,9 +17,10 @@ from tokenpnl_analytics.rules.alerts import AlertRule, AlertsFile, Subject
 from tokenpnl_analytics.rules.budgets import BudgetsFile
 from tokenpnl_analytics.unit_cost.intervals import FEW_SUCCESSES
 from tokenpnl_analytics.unit_cost.units import cohort, unit_costs
-from tokenpnl_dashboard import budgeting, words
+from tokenpnl_dashboard import words
 from tokenpnl_dashboard.alerts.alert import Alert
-from tokenpnl_dashboard.budgeting import Query
+from tokenpnl_dashboard.questions import budgeting
+from tokenpnl_dashboard.questions.budgeting import Query
 from tokenpnl_ingest.control.records import CloseState
 
 _WHOLE_BUDGET = 100

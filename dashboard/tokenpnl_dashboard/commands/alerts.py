@@ -36,7 +36,7 @@ def run(home: Path | None, form: str, *, dry_run: bool) -> int:
     from tokenpnl_dashboard.alerts.delivery import deliver
     from tokenpnl_dashboard.alerts.watching import Watched, found
     from tokenpnl_dashboard.book import open_book
-    from tokenpnl_dashboard.configuration import Configuration
+    from tokenpnl_dashboard.rules.configuration import Configuration
     from tokenpnl_ingest.control import ControlStore
     from tokenpnl_ingest.home import Home
 
@@ -71,7 +71,7 @@ def test(channels: Sequence[str], home: Path | None, form: str) -> int:
     from tokenpnl_dashboard.alerts.alert import Alert
     from tokenpnl_dashboard.alerts.delivery import Delivery, State
     from tokenpnl_dashboard.alerts.senders import send
-    from tokenpnl_dashboard.configuration import Configuration
+    from tokenpnl_dashboard.rules.configuration import Configuration
     from tokenpnl_ingest.home import Home
 
     rules, _ = _rules(Configuration.of(Home.at(home)))

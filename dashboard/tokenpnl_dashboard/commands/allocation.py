@@ -69,7 +69,7 @@ def show(by: tuple[str, ...], period: str, zone: str, home: Path | None, form: s
 @formats
 def charge(month: str, home: Path | None, form: str) -> int:
     """Print what each owner is charged for a closed MONTH, by the lines and rules frozen at its close."""
-    from tokenpnl_dashboard.allocations import CHARGED_BY, chargeback
+    from tokenpnl_dashboard.closing.allocations import CHARGED_BY, chargeback
     from tokenpnl_dashboard.output import print_frame
     from tokenpnl_ingest.home import Home
 
@@ -106,7 +106,7 @@ def _by_owner(charged: "pl.DataFrame") -> "pl.DataFrame":
 def _say(allocated: "pl.DataFrame", rules: "AllocationFile", folder: Path) -> None:
     from tokenpnl_analytics.finance.allocation import unallocated_share
     from tokenpnl_dashboard import words
-    from tokenpnl_dashboard.allocations import template_hint
+    from tokenpnl_dashboard.closing.allocations import template_hint
 
     lost, share = unallocated_share(allocated)
     target = words.percent(float(rules.target_unallocated_percent) / 100)

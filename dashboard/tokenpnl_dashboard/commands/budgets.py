@@ -35,7 +35,7 @@ def command(
     if ctx.invoked_subcommand is not None:
         return OK
     from tokenpnl_analytics.planning.budgets import Standing, budget_table
-    from tokenpnl_dashboard import budgeting
+    from tokenpnl_dashboard.questions import budgeting
 
     with _asked(home, as_of) as (book, moment, rules, _):
         at = _month_of(month, moment, rules.zone) if month else moment
@@ -64,7 +64,7 @@ def variance(period: str, against: str | None, as_of: str | None, home: Path | N
 
     from tokenpnl_analytics.periods import parse_period
     from tokenpnl_analytics.planning.variance import whole
-    from tokenpnl_dashboard import budgeting
+    from tokenpnl_dashboard.questions import budgeting
 
     with _asked(home, as_of) as (book, moment, rules, _):
         after = parse_period(period, now=moment, zone=rules.zone)
@@ -87,7 +87,7 @@ def variance(period: str, against: str | None, as_of: str | None, home: Path | N
 @formats
 def anomalies(as_of: str | None, home: Path | None, form: str, *, hours: bool) -> int:
     """List hours that cost more than chance explains, with what was expected, p, q and likely causes."""
-    from tokenpnl_dashboard import budgeting
+    from tokenpnl_dashboard.questions import budgeting
 
     with _asked(home, as_of) as (book, moment, _, alerts):
         found = budgeting.found_anomalies(book.query, alerts.anomalies, as_of=moment)
@@ -108,7 +108,7 @@ def anomalies(as_of: str | None, home: Path | None, form: str, *, hours: bool) -
 def backtest(as_of: str | None, home: Path | None, form: str, *, origins: bool) -> int:
     """Say how good the forecast of daily cost was from earlier days: WAPE, coverage of P10-P90, number of origins."""
     from tokenpnl_analytics.planning.forecast import LEAST_DAYS, METHOD, accuracy
-    from tokenpnl_dashboard import budgeting
+    from tokenpnl_dashboard.questions import budgeting
 
     with _asked(home, as_of) as (book, moment, rules, _):
         tested = budgeting.backtest_of(book.query, as_of=moment, zone=rules.zone)
@@ -140,7 +140,7 @@ def _asked(home: Path | None, as_of: str | None) -> "Iterator[tuple[Book, dateti
     from tokenpnl_analytics.rules.alerts import ALERTS
     from tokenpnl_analytics.rules.budgets import BUDGETS
     from tokenpnl_dashboard.book import open_book
-    from tokenpnl_dashboard.configuration import Configuration
+    from tokenpnl_dashboard.rules.configuration import Configuration
     from tokenpnl_ingest.home import Home
 
     place = Home.at(home)

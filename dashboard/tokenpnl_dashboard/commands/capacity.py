@@ -48,9 +48,9 @@ def pools(home: Path | None, period: str, zone: str, form: str) -> int:
     """
     from tokenpnl_analytics.rules.commitments import COMMITMENTS
     from tokenpnl_analytics.rules.gpus import GPUS
-    from tokenpnl_dashboard import capacities
     from tokenpnl_dashboard.commands.export import opened
-    from tokenpnl_dashboard.filters import bounds
+    from tokenpnl_dashboard.parts.filters import bounds
+    from tokenpnl_dashboard.questions import capacities
 
     with opened(home, period, zone) as source:
         gpus, commitments = source.rules.read(GPUS), source.rules.read(COMMITMENTS)
@@ -69,9 +69,9 @@ def deployments(home: Path | None, period: str, zone: str, form: str) -> int:
 
     What was observed, not an experiment: the options may have had other requests to serve.
     """
-    from tokenpnl_dashboard import capacities
     from tokenpnl_dashboard.commands.export import opened
-    from tokenpnl_dashboard.filters import bounds
+    from tokenpnl_dashboard.parts.filters import bounds
+    from tokenpnl_dashboard.questions import capacities
 
     with opened(home, period, zone) as source:
         found = capacities.options(source.book, bounds(source.period))

@@ -13,7 +13,7 @@ from tokenpnl_dashboard.cli import CHECK_FAILED, OK, UNTRUSTED
 from tokenpnl_dashboard.commands.options import HOME, JSON, formats
 
 if TYPE_CHECKING:
-    from tokenpnl_dashboard.closing import Closing
+    from tokenpnl_dashboard.closing.months import Closing
 
 _MONTH = "YYYY-MM"
 _BY = ("workflow", "customer", "provider", "model", "category", "usage_kind", "environment", "feature", "release")
@@ -56,7 +56,7 @@ def command() -> None:
 def close(month: str, home: Path | None, form: str, *, soft: bool, preparer: str, approver: str | None) -> int:
     """Close the month, or soft close it with --soft."""
     from tokenpnl.errors import RefusedInputError
-    from tokenpnl_dashboard.closing import close_status
+    from tokenpnl_dashboard.closing.months import close_status
     from tokenpnl_dashboard.output import print_frame
 
     if soft == bool(approver):
@@ -82,7 +82,7 @@ def close(month: str, home: Path | None, form: str, *, soft: bool, preparer: str
 @formats
 def status(home: Path | None, form: str) -> int:
     """Print how far every month is."""
-    from tokenpnl_dashboard.closing import close_status
+    from tokenpnl_dashboard.closing.months import close_status
     from tokenpnl_dashboard.output import print_frame
     from tokenpnl_ingest.control import ControlStore
     from tokenpnl_ingest.home import Home
@@ -115,7 +115,7 @@ def check(month: str, home: Path | None, form: str) -> int:
 @HOME
 def sign(month: str, subject: str, actor: str, reason: str, home: Path | None) -> int:
     """Take responsibility for a condition: unpriced usage, or a provider without an invoice."""
-    from tokenpnl_dashboard.closing import month_span
+    from tokenpnl_dashboard.closing.months import month_span
     from tokenpnl_ingest.control import ControlStore
     from tokenpnl_ingest.home import Home
 
@@ -150,7 +150,7 @@ def restated(month: str, dimension: str, home: Path | None, form: str, *, outcom
 def adjustments(month: str | None, home: Path | None, form: str) -> int:
     """Print what the open month carries for closed ones: money only, each with its origin period."""
     from tokenpnl_analytics.rules.close import CLOSE
-    from tokenpnl_dashboard.closing import open_month
+    from tokenpnl_dashboard.closing.months import open_month
     from tokenpnl_dashboard.output import print_frame
 
     shown = ["origin_period", "workflow", "provider", "model", "usage_kind", "cost_category", "cost_usd"]
@@ -183,7 +183,7 @@ def reopen(month: str, actor: str, reason: str, home: Path | None) -> int:
 @JSON
 def verify(home: Path | None, *, as_json: bool, accept: bool, actor: str | None, reason: str | None) -> int:
     """Compute every hash again: closed months, what was signed, and the audit chain; exit code 3 on any fault."""
-    from tokenpnl_dashboard.closing import faults
+    from tokenpnl_dashboard.closing.months import faults
     from tokenpnl_dashboard.output import print_json
     from tokenpnl_ingest.control import ControlStore
     from tokenpnl_ingest.home import Home
@@ -208,7 +208,7 @@ def verify(home: Path | None, *, as_json: bool, accept: bool, actor: str | None,
 @contextmanager
 def _closing(home: Path | None) -> "Iterator[Closing]":
     from tokenpnl_dashboard.book import open_book
-    from tokenpnl_dashboard.closing import Closing
+    from tokenpnl_dashboard.closing.months import Closing
     from tokenpnl_ingest.control import ControlStore
     from tokenpnl_ingest.home import Home
 

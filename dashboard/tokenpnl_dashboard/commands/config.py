@@ -29,8 +29,8 @@ def check(home: Path | None, form: str) -> int:
 
     from tokenpnl.errors import ConfigurationError
     from tokenpnl_analytics.rules.registry import RULE_FILES
-    from tokenpnl_dashboard.configuration import Configuration
     from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_dashboard.rules.configuration import Configuration
     from tokenpnl_ingest.home import Home
 
     found = Configuration.of(Home.at(home))

@@ -65,10 +65,10 @@ def _print_reports(home: "Home", loaded: dict[str, Any], *, as_json: bool) -> No
     from tokenpnl_analytics.periods import parse_period, reading_moment
     from tokenpnl_analytics.rules.outcomes import OUTCOMES
     from tokenpnl_dashboard.book import open_book
-    from tokenpnl_dashboard.configuration import Configuration
     from tokenpnl_dashboard.layout import for_eyes
     from tokenpnl_dashboard.output import print_frame, print_json
-    from tokenpnl_dashboard.reports import Asked, pnl, units
+    from tokenpnl_dashboard.questions.reports import Asked, pnl, units
+    from tokenpnl_dashboard.rules.configuration import Configuration
 
     rules = Configuration.of(home).read(OUTCOMES)
     with open_book(home) as book:
@@ -85,7 +85,7 @@ def _print_reports(home: "Home", loaded: dict[str, Any], *, as_json: bool) -> No
 
 def _serve(home: "Home", *, as_json: bool) -> int:
     from tokenpnl_dashboard.commands.serve import serve_until_signal
-    from tokenpnl_dashboard.serve import DASHBOARD_PORT, Ports, taken
+    from tokenpnl_dashboard.processes.serve import DASHBOARD_PORT, Ports, taken
     from tokenpnl_ingest.home import GRPC_PORT, HTTP_PORT
 
     def free(port: int) -> int:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from tokenpnl_analytics.periods import Period
     from tokenpnl_dashboard.book import Book
-    from tokenpnl_dashboard.configuration import Configuration
+    from tokenpnl_dashboard.closing.posted import Reading
     from tokenpnl_dashboard.exports.pack import Pack
-    from tokenpnl_dashboard.posted import Reading
+    from tokenpnl_dashboard.rules.configuration import Configuration
     from tokenpnl_ingest.home import Home
 
 FOCUS_VERSION = "1.2"
@@ -38,13 +38,13 @@ class Source:
 
     def lines(self) -> "pl.DataFrame":
         """Return the line items of the period."""
-        from tokenpnl_dashboard.lines import line_items
+        from tokenpnl_dashboard.questions.lines import line_items
 
         return line_items(self.book, since=self.period.since, until=self.period.until)
 
     def reading(self, *, posted: bool) -> "Reading":
         """Return what a file of the period is made of, and say on standard error which months are closed."""
-        from tokenpnl_dashboard.posted import reading
+        from tokenpnl_dashboard.closing.posted import reading
 
         found = reading(self.home, self.book, self.period, posted=posted)
         if found.closed:
@@ -81,7 +81,7 @@ def opened(home: Path | None, period: str, zone: str) -> Iterator[Source]:
     """Give what an export reads: the book, its rule files, and the period that the text names."""
     from tokenpnl_analytics.periods import parse_period, reading_moment
     from tokenpnl_dashboard.book import open_book
-    from tokenpnl_dashboard.configuration import Configuration
+    from tokenpnl_dashboard.rules.configuration import Configuration
     from tokenpnl_ingest.home import Home
 
     place = Home.at(home)
@@ -133,7 +133,7 @@ def ledger(output: Path | None, *, template: bool, **asked: Any) -> int:
     """
     from tokenpnl_analytics.finance.gl import journal, unmapped
     from tokenpnl_analytics.rules.accounts import ACCOUNTS, TEMPLATE
-    from tokenpnl_dashboard.closing import Closing
+    from tokenpnl_dashboard.closing.months import Closing
     from tokenpnl_dashboard.output import csv_text
     from tokenpnl_ingest.control import ControlStore
     from tokenpnl_ingest.home import Home

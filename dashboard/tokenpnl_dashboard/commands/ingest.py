@@ -86,7 +86,7 @@ def _sender(home: "Home") -> Iterator[Send]:
 
 @contextmanager
 def _in_process(home: "Home") -> Iterator[Send]:
-    from tokenpnl_dashboard.collect import bookkeeping
+    from tokenpnl_dashboard.processes.collect import bookkeeping
     from tokenpnl_ingest.batch import Ack
     from tokenpnl_ingest.collector import Collector
 

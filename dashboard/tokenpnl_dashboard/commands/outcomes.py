@@ -67,8 +67,8 @@ def rules(home: Path | None, form: str) -> int:
     from tokenpnl_analytics.rules.outcomes import OUTCOMES, fits
     from tokenpnl_analytics.unit_cost.outcome_rules import definitions
     from tokenpnl_dashboard.book import open_book
-    from tokenpnl_dashboard.configuration import Configuration
     from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_dashboard.rules.configuration import Configuration
     from tokenpnl_ingest.home import Home
 
     place = Home.at(home)

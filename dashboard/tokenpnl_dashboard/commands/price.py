@@ -68,7 +68,7 @@ def command(model: str | None, home: Path | None, *, as_json: bool, **asked: Any
 
 def _card(home: Path | None) -> "tuple[RateCard, str]":
     """Return the prices of the home, and whose they are in words; a home that was named has to be there."""
-    from tokenpnl_dashboard.pricing import card_of_home
+    from tokenpnl_dashboard.rules.pricing import card_of_home
     from tokenpnl_ingest.home import Home
 
     meant = Home.meant(home)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tokenpnl_analytics.pricing.ratecard import RateCard
-    from tokenpnl_dashboard.pricing import Span
+    from tokenpnl_dashboard.rules.pricing import Span
     from tokenpnl_ingest.home import Home
 
 DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"])
@@ -91,10 +91,10 @@ def diff(old: str | None, new: str | None, home: Path | None, form: str) -> int:
     OLD and NEW are versions, or any part of one that is unique, such as its hash. Exit code 1: they differ.
     """
     from tokenpnl_analytics.pricing.pricelist import card_differences
-    from tokenpnl_dashboard.configuration import Configuration
-    from tokenpnl_dashboard.instructions import card_of_files
     from tokenpnl_dashboard.output import print_frame
-    from tokenpnl_dashboard.pricing import stored_card
+    from tokenpnl_dashboard.rules.configuration import Configuration
+    from tokenpnl_dashboard.rules.instructions import card_of_files
+    from tokenpnl_dashboard.rules.pricing import stored_card
     from tokenpnl_ingest.control import ControlStore
     from tokenpnl_ingest.home import Home
 
@@ -119,10 +119,10 @@ def check(home: Path | None, form: str, *, costs: bool) -> int:
     Costs that gateways and emitters report are kept apart; --costs sets them beside ours. Exit code 1: a file does not
     hold, or something has no price.
     """
-    from tokenpnl_dashboard import pricing
     from tokenpnl_dashboard.book import open_book
-    from tokenpnl_dashboard.configuration import Configuration
     from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_dashboard.rules import pricing
+    from tokenpnl_dashboard.rules.configuration import Configuration
     from tokenpnl_ingest.home import Home
 
     place = Home.at(home)
@@ -157,8 +157,8 @@ def check(home: Path | None, form: str, *, costs: bool) -> int:
 def import_file(file: Path, kind: str, home: Path | None, *, replace: bool) -> int:
     """Check FILE and put it among the price files of the home."""
     from tokenpnl_analytics.pricing.litellm import import_litellm
-    from tokenpnl_dashboard import pricing
-    from tokenpnl_dashboard.configuration import Configuration
+    from tokenpnl_dashboard.rules import pricing
+    from tokenpnl_dashboard.rules.configuration import Configuration
     from tokenpnl_ingest.home import Home
 
     folder = Configuration.of(Home.at(home)).folder
@@ -188,10 +188,10 @@ def update(source: str, home: Path | None, form: str, *, dry_run: bool) -> int:
     """
     from tokenpnl_analytics.pricing.pricelist import card_differences
     from tokenpnl_analytics.pricing.published import PUBLISHED_FILE, published_card
-    from tokenpnl_dashboard import pricing
-    from tokenpnl_dashboard.configuration import Configuration
-    from tokenpnl_dashboard.instructions import published_of
     from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_dashboard.rules import pricing
+    from tokenpnl_dashboard.rules.configuration import Configuration
+    from tokenpnl_dashboard.rules.instructions import published_of
     from tokenpnl_ingest.home import Home
 
     configuration = Configuration.of(Home.at(home))
@@ -222,10 +222,10 @@ def reprice(home: Path | None, form: str, *, into_closed: bool, **asked: Any) ->
     """
     import getpass
 
-    from tokenpnl_dashboard import pricing
-    from tokenpnl_dashboard.configuration import Configuration
-    from tokenpnl_dashboard.instructions import card_of_files
     from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_dashboard.rules import pricing
+    from tokenpnl_dashboard.rules.configuration import Configuration
+    from tokenpnl_dashboard.rules.instructions import card_of_files
     from tokenpnl_ingest.control import ControlStore
     from tokenpnl_ingest.home import Home
 
@@ -255,8 +255,8 @@ def _changes(place: "Home", new: "RateCard", open_: "Sequence[Span]", closed: "S
     import polars as pl
 
     from tokenpnl_analytics.pricing.reprice import changes
-    from tokenpnl_dashboard import pricing
     from tokenpnl_dashboard.book import open_book
+    from tokenpnl_dashboard.rules import pricing
 
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     old, nothing = _in_force(place), pricing.Span(epoch, epoch)
@@ -288,9 +288,9 @@ def _verdicts(frame: "pl.DataFrame", *, into_closed: bool) -> "Iterator[str]":
 
 def _in_force(place: "Home") -> "RateCard":
     """Return the prices in force; before the first bookkeeping what the files say."""
-    from tokenpnl_dashboard.configuration import Configuration
-    from tokenpnl_dashboard.instructions import card_of_files
-    from tokenpnl_dashboard.pricing import card_in_force
+    from tokenpnl_dashboard.rules.configuration import Configuration
+    from tokenpnl_dashboard.rules.instructions import card_of_files
+    from tokenpnl_dashboard.rules.pricing import card_in_force
     from tokenpnl_ingest.control import ControlStore
 
     with ControlStore.of(place) as control:

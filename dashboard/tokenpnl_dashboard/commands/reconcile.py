@@ -36,7 +36,7 @@ def command(files: tuple[Path, ...], home: Path | None, form: str, **asked: Any)
     and nobody signed for it.
     """
     from tokenpnl_analytics.closing.invoices.registry import read_invoice, together
-    from tokenpnl_dashboard.reconciliations import results
+    from tokenpnl_dashboard.closing.reconciliations import results
     from tokenpnl_ingest.home import Home
 
     if asked["reason"] is not None and not asked["by"]:
@@ -78,8 +78,8 @@ def _reconciled(place: "Home", lines: "pl.DataFrame", asked: dict[str, Any]) -> 
     from tokenpnl_analytics.rules.prices import FX
     from tokenpnl_analytics.rules.reconciliation import RECONCILIATION
     from tokenpnl_dashboard.book import open_book
-    from tokenpnl_dashboard.configuration import Configuration
-    from tokenpnl_dashboard.lines import line_items
+    from tokenpnl_dashboard.questions.lines import line_items
+    from tokenpnl_dashboard.rules.configuration import Configuration
 
     first, last = (datetime.combine(day, time(), UTC) for day in days_of_month(asked["month"]))
     configuration = Configuration.of(place)
@@ -116,9 +116,9 @@ def _record(place: "Home", found: list["Reconciled"], asked: dict[str, Any]) -> 
 
 
 def _print(found: "Reconciliation", stored: list["Reconciled"], form: str) -> None:
-    from tokenpnl_dashboard import reconcile_words
+    from tokenpnl_dashboard.closing import reconcile_words
+    from tokenpnl_dashboard.closing.reconciliations import document, for_eyes
     from tokenpnl_dashboard.output import print_frame, print_json
-    from tokenpnl_dashboard.reconciliations import document, for_eyes
 
     if form == "json":
         print_json({"month": found.month, "results": [document(result) for result in stored]})

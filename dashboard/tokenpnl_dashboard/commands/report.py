@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tokenpnl_dashboard.book import Book
-    from tokenpnl_dashboard.reports import Asked
+    from tokenpnl_dashboard.questions.reports import Asked
     from tokenpnl_ingest.home import Home
 
 DIMENSIONS = {
@@ -62,9 +62,9 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
     without direct result by what caused it; lines is every line item behind a figure, with its run and span;
     unattributed is cost that names no workflow or no customer; summary is one JSON document with the agreed keys.
     """
-    from tokenpnl_dashboard import reports
     from tokenpnl_dashboard.book import open_book
     from tokenpnl_dashboard.output import print_json
+    from tokenpnl_dashboard.questions import reports
     from tokenpnl_ingest.home import Home
 
     if what == "summary" and form in ("csv", "md"):
@@ -92,7 +92,7 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
 
 
 def _reader(what: str) -> "Callable[[Book, Asked], pl.DataFrame]":
-    from tokenpnl_dashboard import reports
+    from tokenpnl_dashboard.questions import reports
 
     return {
         "pnl": reports.pnl,
@@ -106,8 +106,8 @@ def _reader(what: str) -> "Callable[[Book, Asked], pl.DataFrame]":
 
 
 def _posted(place: "Home", book: "Book", question: "Asked") -> "pl.DataFrame":
-    from tokenpnl_dashboard.closing import Closing
-    from tokenpnl_dashboard.reports import posted_pnl
+    from tokenpnl_dashboard.closing.months import Closing
+    from tokenpnl_dashboard.questions.reports import posted_pnl
     from tokenpnl_ingest.control import ControlStore
 
     with ControlStore.of(place) as control:
@@ -130,9 +130,9 @@ def _question(home: "Home", newest_at: datetime | None, asked: dict[str, Any]) -
     from tokenpnl.errors import ConfigurationError
     from tokenpnl_analytics.periods import parse_period, reading_moment
     from tokenpnl_analytics.rules.outcomes import OUTCOMES
-    from tokenpnl_dashboard.configuration import Configuration
-    from tokenpnl_dashboard.drill import narrowed
-    from tokenpnl_dashboard.reports import Asked
+    from tokenpnl_dashboard.questions.drill import narrowed
+    from tokenpnl_dashboard.questions.reports import Asked
+    from tokenpnl_dashboard.rules.configuration import Configuration
 
     now = reading_moment(newest_at, now=datetime.now(UTC))
     if asked["as_of"]:
@@ -149,9 +149,9 @@ def _question(home: "Home", newest_at: datetime | None, asked: dict[str, Any]) -
 
 
 def _print(what: str, frame: "pl.DataFrame", form: str, question: "Asked") -> None:
-    from tokenpnl_dashboard import drill
     from tokenpnl_dashboard.layout import for_eyes
     from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_dashboard.questions import drill
 
     if what == "lines":
         title = _of_lines(frame, question)

@@ -11,7 +11,7 @@ from tokenpnl_dashboard.commands.options import HOME, PORT
 from tokenpnl_ingest.home import GRPC_PORT, HTTP_PORT, LOOPBACK
 
 if TYPE_CHECKING:
-    from tokenpnl_dashboard.serve import Ports, Served
+    from tokenpnl_dashboard.processes.serve import Ports, Served
     from tokenpnl_ingest.home import Home
 
 
@@ -28,7 +28,7 @@ def command(home: Path | None, host: str, *, no_dashboard: bool, as_json: bool, 
 
     Point any OpenTelemetry emitter at the printed address. Ctrl-C stops both; nothing acknowledged is lost.
     """
-    from tokenpnl_dashboard.serve import Ports
+    from tokenpnl_dashboard.processes.serve import Ports
     from tokenpnl_ingest.home import Home
 
     wanted = Ports(ports["grpc_port"], ports["http_port"], None if no_dashboard else ports["port"], host)
@@ -37,8 +37,8 @@ def command(home: Path | None, host: str, *, no_dashboard: bool, as_json: bool, 
 
 def serve_until_signal(home: "Home", ports: "Ports", *, as_json: bool) -> int:
     """Start both processes, print their addresses, and return when a signal has ended them."""
-    from tokenpnl_dashboard.serve import StoppedError, start
-    from tokenpnl_dashboard.supervise import noted_signals, supervise
+    from tokenpnl_dashboard.processes.serve import StoppedError, start
+    from tokenpnl_dashboard.processes.supervise import noted_signals, supervise
 
     def say(line: str) -> None:
         click.echo(line, err=True)

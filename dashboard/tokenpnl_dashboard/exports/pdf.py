@@ -10,9 +10,10 @@ from typing import Any
 
 from fpdf import FPDF
 
-from tokenpnl_dashboard import theme, words
+from tokenpnl_dashboard import words
+from tokenpnl_dashboard.charts import theme
 from tokenpnl_dashboard.exports.pack import Pack
-from tokenpnl_dashboard.statement_table import INDENT, lines_of, words_of
+from tokenpnl_dashboard.shapes.statement_table import INDENT, lines_of, words_of
 
 _FONT = "Helvetica"
 _LEFT, _WIDTH = 15.0, 180.0

@@ -17,7 +17,7 @@ from tokenpnl.errors import RefusedInputError
 from tokenpnl.model import WITHOUT_DIRECT_RESULT, ChargeKind
 from tokenpnl_dashboard import words
 from tokenpnl_dashboard.exports.pack import Pack
-from tokenpnl_dashboard.statement_table import INDENT, lines_of
+from tokenpnl_dashboard.shapes.statement_table import INDENT, lines_of
 
 _MOST_ROWS = 1_048_575
 _NAMES = (

@@ -6,11 +6,13 @@ import streamlit as st
 from tokenpnl.errors import TokenpnlError
 from tokenpnl_analytics.finance.allocation import allocate, allocated_by, flows, rule_hits, unallocated_share
 from tokenpnl_analytics.rules.allocation import ALLOCATION, TEMPLATE, AllocationFile
-from tokenpnl_dashboard import cards, charts_allocation, words
-from tokenpnl_dashboard.allocations import chargeback, closed_months
+from tokenpnl_dashboard import words
+from tokenpnl_dashboard.charts import allocation as allocation_charts
+from tokenpnl_dashboard.closing.allocations import chargeback, closed_months
 from tokenpnl_dashboard.exports.tables import csv_bytes
-from tokenpnl_dashboard.filters import Choice, chosen
-from tokenpnl_dashboard.reading_lines import hourly_sums
+from tokenpnl_dashboard.parts import cards
+from tokenpnl_dashboard.parts.filters import Choice, chosen
+from tokenpnl_dashboard.questions.downloads import hourly_sums
 from tokenpnl_dashboard.state import edition, home, ink, rules
 
 MOST = 10
@@ -34,7 +36,7 @@ def _draw(choice: Choice, by: AllocationFile) -> None:
     with st.container():
         cards.pick(
             "From what was paid to who pays",
-            charts_allocation.money_flow(flows(found, most=MOST), ink()),
+            allocation_charts.money_flow(flows(found, most=MOST), ink()),
             key="money_flow",
             caption="Workflows and shared costs, teams, products. Orange: nobody owns it. Credits: in the tables only.",
             clickable=False,

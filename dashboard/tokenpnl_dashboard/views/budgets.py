@@ -10,8 +10,11 @@ from tokenpnl_analytics.planning.forecast import METHOD, accuracy
 from tokenpnl_analytics.planning.variance import whole
 from tokenpnl_analytics.rules.alerts import ALERTS
 from tokenpnl_analytics.rules.budgets import BUDGETS
-from tokenpnl_dashboard import budgeting, cards, charts_budgets, words
-from tokenpnl_dashboard.filters import NOBODY, Choice, chosen
+from tokenpnl_dashboard import words
+from tokenpnl_dashboard.charts import budgets as budget_charts
+from tokenpnl_dashboard.parts import cards
+from tokenpnl_dashboard.parts.filters import NOBODY, Choice, chosen
+from tokenpnl_dashboard.questions import budgeting
 from tokenpnl_dashboard.state import ask, edition, home, ink, rules
 from tokenpnl_ingest.control import ControlStore
 from tokenpnl_ingest.control.records import Alert
@@ -129,7 +132,7 @@ def _burn_up(standing: list[Burn]) -> None:
     burn = next((burn for burn in standing if burn.budget.name == name), standing[0])
     title = f"{burn.budget.name}: {burn.span.label}"
     caption = f"Spent so far (line) and forecast (dotted) with its P10-P90 fan, on {burn.node}."
-    cards.card(words.markdown(title), charts_budgets.burn_up(burn, ink()), key="burn", caption=words.markdown(caption))
+    cards.card(words.markdown(title), budget_charts.burn_up(burn, ink()), key="burn", caption=words.markdown(caption))
 
 
 def _table(standing: list[Burn]) -> None:
@@ -296,7 +299,7 @@ def _bridge(choice: Choice) -> None:
     )
     cards.card(
         "Why the cost moved",
-        charts_budgets.bridge(total, ink()),
+        budget_charts.bridge(total, ink()),
         key="bridge",
         caption=words.markdown(caption),
     )

@@ -9,8 +9,12 @@ import streamlit as st
 from tokenpnl.errors import ConfigurationError
 from tokenpnl_analytics.rules.commitments import COMMITMENTS
 from tokenpnl_analytics.rules.gpus import GPUS
-from tokenpnl_dashboard import capacities, cards, charts_capacity, figures, words
-from tokenpnl_dashboard.filters import SHARED, Choice, bounds, chosen
+from tokenpnl_dashboard import words
+from tokenpnl_dashboard.charts import capacity as capacity_charts
+from tokenpnl_dashboard.parts import cards
+from tokenpnl_dashboard.parts.filters import SHARED, Choice, bounds, chosen
+from tokenpnl_dashboard.questions import capacities
+from tokenpnl_dashboard.shapes import figures
 from tokenpnl_dashboard.state import book, edition, ink, rules
 
 READING = {
@@ -64,7 +68,7 @@ def _draw(choice: Choice) -> None:
         _tiles(choice, pools)
         cards.pick(
             "Paid, and used by nothing",
-            charts_capacity.paid_and_idle(pools, ink()),
+            capacity_charts.paid_and_idle(pools, ink()),
             key="paid",
             caption="Blue: shared among the requests in flight, moment by moment. Teal: idle.",
             clickable=False,

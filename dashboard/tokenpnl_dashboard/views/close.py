@@ -7,9 +7,12 @@ import polars as pl
 import streamlit as st
 
 from tokenpnl.errors import TokenpnlError
-from tokenpnl_dashboard import cards, charts_close, reconcile_words, words
-from tokenpnl_dashboard.closing import Closing
-from tokenpnl_dashboard.reconciliations import days_of, money_of, shares_of, waterfall_of
+from tokenpnl_dashboard import words
+from tokenpnl_dashboard.charts import close as close_charts
+from tokenpnl_dashboard.closing import reconcile_words
+from tokenpnl_dashboard.closing.months import Closing
+from tokenpnl_dashboard.closing.reconciliations import days_of, money_of, shares_of, waterfall_of
+from tokenpnl_dashboard.parts import cards
 from tokenpnl_dashboard.state import book, edition, home, ink
 from tokenpnl_ingest.control import CloseState, ControlStore, Reconciliation
 
@@ -65,10 +68,10 @@ def _reconciled(found: Sequence[Reconciliation]) -> None:
         _figure("Residual", words.usd(money_of(found, "residual_usd")), "usage billed beyond the traces, net")
         _figure("Unexplained", words.usd(money_of(found, "unexplained_usd")), "by no step, gross")
     steps = waterfall_of(found)
-    cut = " The totals are cut off on the left." if charts_close.is_cut(steps) else ""
+    cut = " The totals are cut off on the left." if close_charts.is_cut(steps) else ""
     cards.pick(
         "From traces to invoices",
-        charts_close.bridge(steps, ink()),
+        close_charts.bridge(steps, ink()),
         key="bridge",
         caption=f"Orange adds to the bill, green takes off.{cut}",
         clickable=False,
@@ -76,7 +79,7 @@ def _reconciled(found: Sequence[Reconciliation]) -> None:
     _findings(found)
     cards.pick(
         "Where the residual lies",
-        charts_close.residual_heatmap(days_of(found), ink()),
+        close_charts.residual_heatmap(days_of(found), ink()),
         key="residual",
         caption="Orange: more was billed than traced; green: more was traced than billed; grey: neither.",
         clickable=False,

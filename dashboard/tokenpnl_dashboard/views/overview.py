@@ -7,10 +7,14 @@ import streamlit as st
 
 from tokenpnl.model import WITHOUT_DIRECT_RESULT
 from tokenpnl_analytics.statement import cost_by_category, statement
-from tokenpnl_dashboard import cards, charts, charts_units, figures, words
-from tokenpnl_dashboard.disclosure import cost_disclosure, invoices_of
-from tokenpnl_dashboard.filters import NOBODY, Choice, chosen
-from tokenpnl_dashboard.reading import price_versions, prices_used, sums, unit_cost_by
+from tokenpnl_dashboard import words
+from tokenpnl_dashboard.charts import pnl as pnl_charts
+from tokenpnl_dashboard.charts import units as unit_charts
+from tokenpnl_dashboard.parts import cards
+from tokenpnl_dashboard.parts.filters import NOBODY, Choice, chosen
+from tokenpnl_dashboard.questions.disclosure import cost_disclosure, invoices_of
+from tokenpnl_dashboard.questions.pnl import price_versions, prices_used, sums, unit_cost_by
+from tokenpnl_dashboard.shapes import figures
 from tokenpnl_dashboard.state import edition, home, ink
 
 Row = dict[str, Any]
@@ -40,7 +44,7 @@ def _draw(choice: Choice) -> None:
     with left:
         cards.card(
             "Where each dollar went",
-            charts.waterfall(figures.ladder(whole), ink()),
+            pnl_charts.waterfall(figures.ladder(whole), ink()),
             key="waterfall",
             caption="From list price to what bought a result, with shares of effective cost. Click a bar for its runs.",
             leads_to=lambda line: choice.address(category=line if line in words.CATEGORY else None),
@@ -49,17 +53,17 @@ def _draw(choice: Choice) -> None:
         _shares(choice)
         cards.card(
             "Cost per successful outcome",
-            charts_units.cost_per_success(dots.head(TOP), ink()),
+            unit_charts.cost_per_success(dots.head(TOP), ink()),
             key="units",
             caption=_unit_caption(dots) + _rest(dots.height),
             leads_to=lambda workflow: choice.address(workflow=workflow, outcome="success"),
         )
     cards.card(
         "Cost per day",
-        charts.daily_cost(days.with_columns(pl.col("day").cast(pl.Date)), ink()),
+        pnl_charts.daily_cost(days.with_columns(pl.col("day").cast(pl.Date)), ink()),
         key="days",
         caption="Days in UTC.",
-        legend=charts.category_key(days["cost_category"].unique(), ink()),
+        legend=pnl_charts.category_key(days["cost_category"].unique(), ink()),
         leads_to=lambda mark: {**choice.address(category=mark[0]), "period": mark[1]},
     )
     _workflows(choice, units)
@@ -157,10 +161,10 @@ def _shares(choice: Choice) -> None:
     rows = figures.shares(named, "workflow", top=TOP)
     cards.card(
         "Share of each category",
-        charts.category_shares(rows, ink()),
+        pnl_charts.category_shares(rows, ink()),
         key="shares",
         caption=f"One bar is all the cost of a workflow.{_rest(named['workflow'].n_unique())}",
-        legend=charts.category_key(rows["cost_category"].unique(), ink()),
+        legend=pnl_charts.category_key(rows["cost_category"].unique(), ink()),
         leads_to=lambda mark: choice.address(category=mark[0], workflow=mark[1]),
     )
 

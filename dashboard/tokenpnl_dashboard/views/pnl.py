@@ -3,17 +3,19 @@
 import polars as pl
 import streamlit as st
 
-from tokenpnl_dashboard import cards, statement_table, words
-from tokenpnl_dashboard.disclosure import cost_disclosure, invoices_of
+from tokenpnl_dashboard import words
+from tokenpnl_dashboard.closing.restated_months import closed_months
 from tokenpnl_dashboard.exports.pdf import one_pager
 from tokenpnl_dashboard.exports.xlsx import workbook
-from tokenpnl_dashboard.filters import COLUMN, Choice, chosen
 from tokenpnl_dashboard.output import inert
-from tokenpnl_dashboard.reading import prices_used, statement_by
-from tokenpnl_dashboard.reading_lines import packer
-from tokenpnl_dashboard.restated_months import closed_months
+from tokenpnl_dashboard.parts import cards
+from tokenpnl_dashboard.parts.filters import COLUMN, Choice, chosen
+from tokenpnl_dashboard.questions.disclosure import cost_disclosure, invoices_of
+from tokenpnl_dashboard.questions.downloads import packer
+from tokenpnl_dashboard.questions.pnl import prices_used, statement_by
+from tokenpnl_dashboard.questions.units import cash, changed_definitions
+from tokenpnl_dashboard.shapes import statement_table
 from tokenpnl_dashboard.state import edition, home
-from tokenpnl_dashboard.unit_reading import cash, changed_definitions
 
 COLUMNS = (
     "month", "week", "day", "workflow", "customer", "model", "provider", "step", "feature", "environment", "release",

@@ -6,9 +6,12 @@ import polars as pl
 import streamlit as st
 
 from tokenpnl.model import UsageKind
-from tokenpnl_dashboard import cards, charts, charts_run, words
-from tokenpnl_dashboard.run_tree import FOLD_FROM, run_tree
-from tokenpnl_dashboard.span_panel import draw_span
+from tokenpnl_dashboard import words
+from tokenpnl_dashboard.charts import pnl as pnl_charts
+from tokenpnl_dashboard.charts import run as run_charts
+from tokenpnl_dashboard.parts import cards
+from tokenpnl_dashboard.parts.span_panel import draw_span
+from tokenpnl_dashboard.shapes.run_tree import FOLD_FROM, run_tree
 from tokenpnl_dashboard.state import ask, edition, ink
 
 Row = dict[str, Any]
@@ -85,8 +88,8 @@ def _waterfall(tree: pl.DataFrame, *, n_spans: int) -> None:
         caption += f" {n_spans:,} spans, repeats of one name folded."
     if shown.height < tree.height:
         caption += f" The first {FOLD_FROM} of {tree.height:,} rows; the table has no more."
-    chart = charts_run.span_waterfall(shown, ink(), selected=st.query_params.get("span"))
-    legend = charts.category_key(shown["cost_category"].drop_nulls().unique(), ink())
+    chart = run_charts.span_waterfall(shown, ink(), selected=st.query_params.get("span"))
+    legend = pnl_charts.category_key(shown["cost_category"].drop_nulls().unique(), ink())
     picked = cards.pick("What happened when", chart, key="spans", caption=caption, legend=legend)
     if picked is not None and picked != st.query_params.get("span"):
         st.query_params["span"] = picked

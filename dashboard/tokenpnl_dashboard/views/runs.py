@@ -5,9 +5,10 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from tokenpnl_dashboard import cards, words
-from tokenpnl_dashboard.filters import NO_OUTCOME, Choice, bounds, chosen
-from tokenpnl_dashboard.reading import RUN_FILTERS
+from tokenpnl_dashboard import words
+from tokenpnl_dashboard.parts import cards
+from tokenpnl_dashboard.parts.filters import NO_OUTCOME, Choice, bounds, chosen
+from tokenpnl_dashboard.questions.pnl import RUN_FILTERS
 from tokenpnl_dashboard.state import ask, edition
 
 ROWS = 100

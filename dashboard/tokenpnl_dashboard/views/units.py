@@ -7,12 +7,16 @@ import streamlit as st
 
 from tokenpnl_analytics.unit_cost.concentration import concentration, cost_histogram
 from tokenpnl_analytics.unit_cost.controls import controls
-from tokenpnl_dashboard import cards, charts_spread, charts_units, figures, unit_risk, unit_tables, words
-from tokenpnl_dashboard.filters import COLUMN, Choice, chosen
+from tokenpnl_dashboard import words
+from tokenpnl_dashboard.charts import spread as spread_charts
+from tokenpnl_dashboard.charts import units as unit_charts
 from tokenpnl_dashboard.output import csv_text
-from tokenpnl_dashboard.reading import price_versions, the_cohort, unit_cost_by
+from tokenpnl_dashboard.parts import cards, unit_risk
+from tokenpnl_dashboard.parts.filters import COLUMN, Choice, chosen
+from tokenpnl_dashboard.questions.pnl import price_versions, the_cohort, unit_cost_by
+from tokenpnl_dashboard.questions.units import audits, contribution_by, definitions_by_workflow, lost_outcomes, untraced
+from tokenpnl_dashboard.shapes import figures, unit_tables
 from tokenpnl_dashboard.state import edition, ink
-from tokenpnl_dashboard.unit_reading import audits, contribution_by, definitions_by_workflow, lost_outcomes, untraced
 
 RUNS = "views/runs.py"
 DIMENSIONS = ("workflow", "customer", "feature", "release")
@@ -43,19 +47,19 @@ def _draw(choice: Choice, by: str) -> None:
     with left:
         cards.card(
             "Who carries the cost",
-            charts_spread.pareto(concentration(runs, "customer_id"), "customer_id", ink()),
+            spread_charts.pareto(concentration(runs, "customer_id"), "customer_id", ink()),
             key="pareto",
             caption="Running shares of cost and of successes. Where cost rises first, a few customers are dear.",
-            legend=charts_spread.pareto_key(),
+            legend=spread_charts.pareto_key(),
             leads_to=lambda customer: choice.address(customer=customer),
         )
     with right:
         cards.pick(
             "What a run costs",
-            charts_spread.run_costs(cost_histogram(runs), ink()),
+            spread_charts.run_costs(cost_histogram(runs), ink()),
             key="run_costs",
             caption="Runs by cost, each bar 1.8 times the one before. All successes pay for a long right tail.",
-            legend=charts_spread.run_costs_key(ink()),
+            legend=spread_charts.run_costs_key(ink()),
             clickable=False,
         )
     _contribution(choice)
@@ -126,7 +130,7 @@ def _ranking(choice: Choice, units: pl.DataFrame, by: str, column: str) -> None:
     rest = f" The {TOP} dearest of {dots.height}." if dots.height > TOP else ""
     cards.card(
         f"Cost per success by {by}, dearest first",
-        charts_units.cost_per_success(known.head(TOP), ink(), named=by.capitalize()),
+        unit_charts.cost_per_success(known.head(TOP), ink(), named=by.capitalize()),
         key="ranking",
         caption="Settled runs: dot and 95% interval; a triangle is a floor. Click a dot for its runs." + rest,
         leads_to=lambda value: choice.address(**{by: value}),

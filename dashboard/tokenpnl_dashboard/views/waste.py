@@ -8,9 +8,12 @@ import streamlit as st
 from tokenpnl.model import WITHOUT_DIRECT_RESULT
 from tokenpnl_analytics.classify import causes, totals_in_both_orders
 from tokenpnl_analytics.statement import statement
-from tokenpnl_dashboard import cards, charts_waste, figures, words
-from tokenpnl_dashboard.filters import NOBODY, Choice, bounds, chosen
-from tokenpnl_dashboard.reading import sums
+from tokenpnl_dashboard import words
+from tokenpnl_dashboard.charts import waste as waste_charts
+from tokenpnl_dashboard.parts import cards
+from tokenpnl_dashboard.parts.filters import NOBODY, Choice, bounds, chosen
+from tokenpnl_dashboard.questions.pnl import sums
+from tokenpnl_dashboard.shapes import figures
 from tokenpnl_dashboard.state import ask, edition, ink
 
 RUNS = "views/runs.py"
@@ -101,7 +104,7 @@ def _map(choice: Choice, by_workflow: pl.DataFrame) -> None:
         return
     cards.card(
         "Which rule took it, and where",
-        charts_waste.waste_map(costs, ink()),
+        waste_charts.waste_map(costs, ink()),
         key="map",
         caption="Area is cost without direct result. Select an area for its runs.",
         leads_to=lambda mark: choice.address(category=mark[0], workflow=mark[1]),

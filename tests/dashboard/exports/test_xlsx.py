@@ -16,8 +16,8 @@ from tokenpnl_dashboard import words
 from tokenpnl_dashboard.exports import xlsx
 from tokenpnl_dashboard.exports.pack import Pack, pack_of
 from tokenpnl_dashboard.exports.xlsx import line_sums, workbook
-from tokenpnl_dashboard.statement_table import INDENT
-from tokenpnl_dashboard.statement_table import lines_of as statement_lines
+from tokenpnl_dashboard.shapes.statement_table import INDENT
+from tokenpnl_dashboard.shapes.statement_table import lines_of as statement_lines
 
 
 def pack(n_runs: int = 120) -> Pack:

@@ -1,0 +1,1 @@
+"""Months of a home: reconciled, closed, frozen on disk, charged from."""

@@ -1,0 +1,1 @@
+"""Collector and pages, a process each, kept alive."""

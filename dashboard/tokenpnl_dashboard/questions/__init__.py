@@ -1,0 +1,1 @@
+"""What pages, reports and exports ask: put to the book, answered by analytics."""

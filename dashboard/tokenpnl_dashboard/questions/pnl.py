@@ -1,0 +1,119 @@
+"""The questions of the pages, put to the book and to analytics; every answer is kept until the data change."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from tokenpnl.semconv import SYNTHETIC
+from tokenpnl.tables import LINE_ITEMS, RESOURCES
+from tokenpnl_analytics.periods import Period
+from tokenpnl_analytics.rules.outcomes import OUTCOMES
+from tokenpnl_analytics.statement import GRAINS, in_periods, statement
+from tokenpnl_analytics.unit_cost.outcome_rules import windows_of
+from tokenpnl_analytics.unit_cost.units import PRODUCTION, cohort, unit_costs
+from tokenpnl_dashboard.parts.filters import Choice, bounds
+from tokenpnl_dashboard.questions.disclosure import dated
+from tokenpnl_dashboard.questions.lines import run_capacity
+from tokenpnl_dashboard.shapes import figures
+from tokenpnl_dashboard.state import ask, book, edition, home, rules
+
+# A statement needs to tell these apart to know memo lines and categories.
+GRAIN = ["usage_kind", "cost_category", "served_reason"]
+RUN_FILTERS = ("workflow", "customer", "environment", "feature", "release", "tenant")
+COHORT = [
+    "tenant", "run_id", "workflow", "customer_id", "feature", "release", "environment", "service_name", "session_id",
+    "started_at", "outcome", "outcome_source", "outcome_at", "outcome_recorded_at", "value_usd", "cost_usd",
+    "inline_evaluation_usd", "offline_evaluation_usd", "n_attempts", "n_calls", "n_usage_missing", "n_unpriced",
+    "business_id", "adjusted_count", "value_source", "flags",
+]  # fmt: skip
+
+
+def sums(choice: Choice, period: Period, by: str | None = None) -> pl.DataFrame:
+    """Return sums of the chosen line items in the period, by a column or a grain of time, fit for a statement."""
+    dimensions = [name for name in (by,) if name is not None and name not in GRAIN]
+    return ask("line_item_sums", by=[*dimensions, *GRAIN], where=choice.where, **bounds(period))
+
+
+def the_cohort(choice: Choice, period: Period) -> pl.DataFrame:
+    """Return the chosen runs that started in the period, with what is known of them; production unless chosen."""
+    return _cohort(edition().data_version, edition().as_of, choice.only(*RUN_FILTERS), bounds(period), _stated_hours())
+
+
+def unit_cost_by(choice: Choice, period: Period, by: str) -> pl.DataFrame:
+    """Return cost per successful outcome by one column of runs."""
+    runs = choice.only(*RUN_FILTERS)
+    return _units(edition().data_version, edition().as_of, runs, bounds(period), _stated_hours(), by)
+
+
+def statement_by(choice: Choice, column: str, *, most: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the statement by a column of the books or a grain of time, in reading order, and its total.
+
+    Args:
+        choice: what the reader chose; value and successes stand beside where every filter is one of runs.
+        column: a column of the line items, or day, week, month.
+        most: how many values to tell apart, the dearest; the others are one row.
+    """
+    lines = sums(choice, choice.period, column)
+    runs = the_cohort(choice, choice.period) if _of_runs(choice) else None
+    total = statement(lines, runs=runs)
+    if column in GRAINS:
+        timed = lines.with_columns(pl.col(column).cast(pl.Datetime("ns", "UTC")).alias("period"))
+        periodic = None if runs is None else in_periods(runs, column)
+        return statement(timed, ["period"], runs=periodic).rename({"period": column}), total
+    kept = figures.dearest(lines, column, most=most)
+    lines = figures.folded(lines, column, kept)
+    if runs is not None and column in runs.columns:
+        runs = figures.folded(runs, column, kept)
+    found = statement(lines, [column], runs=runs)
+    return found.sort("effective_usd", descending=True, nulls_last=True), total
+
+
+def _of_runs(choice: Choice) -> bool:
+    return set(choice.picked) <= set(RUN_FILTERS)
+
+
+def price_versions() -> list[str]:
+    """Return the rate cards that the books were priced with."""
+    found: list[str] = ask("distinct", name=LINE_ITEMS.name, column="price_version")["price_version"].to_list()
+    return found
+
+
+def prices_used(choice: Choice) -> list[str]:
+    """Return the rate cards that the chosen line items were priced with, dated where that is known."""
+    asked = {"name": LINE_ITEMS.name, "column": "price_version", "where": choice.where, **bounds(choice.period)}
+    return dated(ask("distinct", **asked)["price_version"].to_list(), home())
+
+
+def synthetic() -> bool:
+    """Return whether any emitter says that its telemetry is synthetic: samples and demos."""
+    known = ask("distinct", name=RESOURCES.name, column="attributes_json")["attributes_json"]
+    return bool(known.str.contains(f'"{SYNTHETIC}": ?true').any())
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _cohort(
+    version: int,  # noqa: ARG001 key
+    as_of: datetime,
+    where: dict[str, Any],
+    window: dict[str, Any],
+    stated: dict[str, float],
+) -> pl.DataFrame:
+    runs = ask("table", name="runs", where=where, columns=COHORT, **window)
+    chosen = "environment" in where
+    windows = {pattern: timedelta(hours=hours) for pattern, hours in stated.items()}
+    capacity = run_capacity(book(), **window)
+    return cohort(runs, as_of=as_of, windows=windows, environments=None if chosen else PRODUCTION, capacity=capacity)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _units(
+    version: int, as_of: datetime, where: dict[str, Any], window: dict[str, Any], stated: dict[str, float], by: str
+) -> pl.DataFrame:
+    return unit_costs(_cohort(version, as_of, where, window, stated), [by])
+
+
+def _stated_hours() -> dict[str, float]:
+    # Hours, because the key of the cache must be plain.
+    return {pattern: window / timedelta(hours=1) for pattern, window in windows_of(rules(OUTCOMES)).items()}

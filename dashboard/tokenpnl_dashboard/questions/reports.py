@@ -1,0 +1,202 @@
+"""The reports of the command line: the same analytics as the pages, asked of a book."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from tokenpnl.errors import ConfigurationError
+from tokenpnl.tables import ATTEMPTS, CALLS, DUPLICATES, FEES, LINE_ITEMS, RUNS
+from tokenpnl_analytics.books import Books
+from tokenpnl_analytics.classify import causes, totals_in_both_orders
+from tokenpnl_analytics.frames import conform
+from tokenpnl_analytics.periods import Period
+from tokenpnl_analytics.rules.outcomes import OutcomesFile
+from tokenpnl_analytics.statement import GRAINS, in_periods, statement
+from tokenpnl_analytics.summary import summary
+from tokenpnl_analytics.unit_cost.controls import controls
+from tokenpnl_analytics.unit_cost.outcome_rules import definitions_in, windows_of
+from tokenpnl_analytics.unit_cost.units import PRODUCTION, RUN_DIMENSIONS, cohort, contributions, unit_costs
+from tokenpnl_dashboard.book import Book
+from tokenpnl_dashboard.questions.disclosure import cost_disclosure, dated, invoices_of
+from tokenpnl_dashboard.questions.drill import OWNED_BY, lines_behind, without_owner
+from tokenpnl_dashboard.questions.lines import run_capacity
+from tokenpnl_ingest.home import Home
+
+_TOLD_APART = ("usage_kind", "cost_category", "served_reason")
+_OF_A_SLICE = ("tenant", "run_id", "workflow", "cost_usd", "cost_category", "evaluation")
+_UNIT_COLUMNS = (
+    *("settled_usd", "at_least_usd", "low", "high", "method", "to_date_usd", "to_date_low_usd", "expected_usd"),
+    *("direct_usd", "inline_evaluation_usd", "capacity_share_usd", "offline_evaluation_usd"),
+    *("n_runs", "n_settled", "successes", "unresolved_share", "window_days"),
+    *("fieller_low", "fieller_high", "clusters", "n_clusters", "design_effect", "tail_share", "winsorised_usd"),
+    *("priced_share", "outcome_coverage", "estimated", "caveats"),
+)
+_CONTROL_COLUMNS = (
+    *("program_share", "user_share", "reviewer_share", "rule_share", "import_share", "unnamed_share"),
+    *("n_business_ids", "runs_per_business_id", "most_runs_of_a_business_id"),
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a report is about: line items and runs that started in the period, read at `as_of`, by a column or grain.
+
+    `rules` are the success definitions; `where` narrows line items by accepted values of their columns.
+    """
+
+    period: Period
+    as_of: datetime
+    by: str | None
+    zone: str
+    rules: OutcomesFile = field(default_factory=OutcomesFile)
+    where: Mapping[str, list[str | None]] = field(default_factory=dict)
+
+
+def pnl(book: Book, asked: Asked) -> pl.DataFrame:
+    """Return the statement, one row per value of the dimension.
+
+    Value and successes stand beside it for dimensions of runs, unless it is narrowed to a part of their cost.
+    """
+    runs = _cohort(book, asked) if set(asked.where) <= {*RUN_DIMENSIONS} else None
+    if asked.by in GRAINS:
+        lines = _sums(book, asked, ["hour"])
+        lines = in_periods(lines, asked.by, asked.zone, at="hour")
+        return statement(lines, ["period"], runs=None if runs is None else in_periods(runs, asked.by, asked.zone))
+    by = [asked.by] if asked.by else []
+    return statement(_sums(book, asked, by), by, runs=runs)
+
+
+def posted_pnl(lines: pl.DataFrame, asked: Asked) -> pl.DataFrame:
+    """Return the statement as the ledger has it: closed months as closed, their corrections in the open month.
+
+    Args:
+        lines: result of `Closing.posted` for the period.
+        asked: dimension or grain, and zone.
+    """
+    if asked.by in GRAINS:
+        return statement(in_periods(lines, asked.by, asked.zone), ["period"])
+    return statement(lines, [asked.by] if asked.by else [])
+
+
+def usage(book: Book, asked: Asked) -> pl.DataFrame:
+    """Return tokens and cost by usage kind, and by the dimension: `quantity, cost_usd, n_lines, n_unpriced_lines`."""
+    lines = _sums(book, asked, [asked.by] if asked.by and asked.by not in GRAINS else ["hour"] if asked.by else [])
+    keys = ["usage_kind"]
+    if asked.by in GRAINS:
+        lines, keys = in_periods(lines, asked.by, asked.zone, at="hour"), ["period", *keys]
+    elif asked.by:
+        keys = [asked.by, *keys]
+    known = pl.col("cost_usd").count() > 0
+    return (
+        lines.group_by(keys)
+        .agg(
+            pl.col("quantity").sum(),
+            pl.when(known).then(pl.col("cost_usd").sum()).alias("cost_usd"),
+            pl.col("n_lines").sum(),
+            pl.col("n_unpriced_lines").sum(),
+        )
+        .sort(keys, nulls_last=True)
+    )
+
+
+def categories(book: Book, asked: Asked) -> pl.DataFrame:
+    """Return cost by category as booked and under the reverse order of rules, with its share and its lines."""
+    sums = _sums(book, asked, ["reversed_category"])
+    n_lines = sums.group_by("cost_category").agg(pl.col("n_lines", "n_unpriced_lines").sum())
+    whole = sums["cost_usd"].sum()
+    return (
+        totals_in_both_orders(sums)
+        .join(n_lines, on="cost_category", how="left", maintain_order="left")
+        .with_columns((pl.col("cost_usd").cast(pl.Float64) / (float(whole) or None)).alias("share"))
+        .select("cost_category", "cost_usd", "share", "reversed_cost_usd", "n_lines", "n_unpriced_lines")
+    )
+
+
+def causes_of(book: Book, asked: Asked) -> pl.DataFrame:
+    """Return cost without direct result by category and cause, and by the dimension: gross and addressable."""
+    by = [asked.by] if asked.by and asked.by not in GRAINS else []
+    return causes(_sums(book, asked, [*by, "cause"]), by)
+
+
+def lines(book: Book, asked: Asked) -> pl.DataFrame:
+    """Return the line items behind a figure, the dearest first; table `line_items`."""
+    return lines_behind(book, asked.where, asked.period)
+
+
+def disclosed(book: Book, asked: Asked, home: Home | None) -> str:
+    """Return what the report's sums of cost rest on: prices, line items, coverage, what was not checked."""
+    narrowed: dict[str, Any] = {"where": dict(asked.where), **_window(asked)}
+    row = book.query("line_item_sums", **narrowed).row(0, named=True)
+    versions = book.query("distinct", name=LINE_ITEMS.name, column="price_version", **narrowed)["price_version"]
+    share = 1 - row["n_unpriced_lines"] / row["n_lines"] if row["n_lines"] else None
+    return cost_disclosure(dated(versions.to_list(), home), row["n_lines"], share, invoices_of(asked.period, home))
+
+
+def unattributed(book: Book, asked: Asked) -> pl.DataFrame:
+    """Return cost that names no workflow or no customer, the largest source first."""
+    return without_owner(_sums(book, asked, [*OWNED_BY, "provider", "model", "step"]))
+
+
+def units(book: Book, asked: Asked) -> pl.DataFrame:
+    """Return cost per successful outcome of production runs by a run-level dimension, by default the workflow.
+
+    A model, step, provider or hour has no cost per success; for them it is what each slice contributes to its
+    workflow's. The controls against gaming stand beside each figure.
+
+    Raises:
+        ConfigurationError: a day, week or month has neither.
+    """
+    by = asked.by or "workflow"
+    if by in RUN_DIMENSIONS:
+        runs = _cohort(book, asked)
+        beside = controls(runs, [by]).select(by, *_CONTROL_COLUMNS)
+        found = unit_costs(runs, [by]).select(by, *_UNIT_COLUMNS)
+        found = found.join(beside, on=by, how="left", nulls_equal=True, maintain_order="left")
+        return pl.concat([found, _definitions(found[by], asked)], how="horizontal") if by == "workflow" else found
+    if by in GRAINS and by != "hour":
+        raise ConfigurationError(f"a cost per success exists by {', '.join(RUN_DIMENSIONS)}, not by {by}; use --period")
+    # The cohort is of runs that started in the period; their cost counts whenever it was incurred.
+    column = "started_at" if by == "hour" else by
+    lines = book.query("table", name=LINE_ITEMS.name, columns=[*_OF_A_SLICE, column], since=asked.period.since)
+    return contributions(lines, _cohort(book, asked), by).rename({"hour": "period"}, strict=False)
+
+
+def _definitions(workflows: pl.Series, asked: Asked) -> pl.DataFrame:
+    told = definitions_in(workflows.to_list(), asked.rules, asked.as_of, **_window(asked))
+    return told.select("definition", "owner", "version", "changed_on")
+
+
+def summary_of(book: Book, asked: Asked, *, runs: bool = False) -> dict[str, Any]:
+    """Return the summary that every surface agrees on, of everything that started in the period."""
+    tables = {
+        table.name: conform(book.query("table", name=table.name, **_window(asked)), table)
+        for table in (ATTEMPTS, CALLS, FEES, RUNS, LINE_ITEMS)
+    }
+    duplicates = conform(book.query("table", name=DUPLICATES.name), DUPLICATES)
+    replayed = book.query("table", name="batches", columns=["replayed"])["replayed"].sum()
+    books = Books(**tables, duplicates=duplicates)
+    return summary(
+        books, as_of=asked.as_of, runs=runs, replayed_span_records=int(replayed), windows=windows_of(asked.rules)
+    )
+
+
+def _sums(book: Book, asked: Asked, by: Sequence[str]) -> pl.DataFrame:
+    dimensions = [*by, *(name for name in _TOLD_APART if name not in by)]
+    sums = book.query("line_item_sums", by=dimensions, where=dict(asked.where), **_window(asked))
+    if "hour" in by:
+        return sums.with_columns(pl.col("hour").cast(pl.Datetime("ns", "UTC")))
+    return sums
+
+
+def _cohort(book: Book, asked: Asked) -> pl.DataFrame:
+    runs = conform(book.query("table", name=RUNS.name, where=dict(asked.where), **_window(asked)), RUNS)
+    windows, capacity = windows_of(asked.rules), run_capacity(book, **_window(asked))
+    environments = None if "environment" in asked.where else PRODUCTION
+    return cohort(runs, as_of=asked.as_of, windows=windows, environments=environments, capacity=capacity)
+
+
+def _window(asked: Asked) -> dict[str, datetime | None]:
+    return {"since": asked.period.since, "until": asked.period.until}

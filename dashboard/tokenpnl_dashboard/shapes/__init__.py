@@ -1,0 +1,1 @@
+"""Rows of analytics in the shape that figures and tables need."""
