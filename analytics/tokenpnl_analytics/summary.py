@@ -48,8 +48,9 @@ def summary(
 
     Returns:
         The keys of the summary. An absent dimension is `(none)`; money is NULL where usage exists and none of it is
-        priced, a sum over what is priced elsewhere. `cost_*` is tokens and fees; GPU time and commitments stand apart,
-        NULL where there are none. Labels are NULL, as nothing here knows them.
+        priced, a sum over what is priced elsewhere. Costs are tokens and fees; GPU time and commitments stand apart,
+        NULL where there are none. What a success costs is more: the allocated part of both is in it. Labels are NULL,
+        as nothing here knows them.
     """
     own = books if tenant is None else _of_tenant(books, tenant)
     capacity = own.line_items.filter(_IS_CAPACITY)
@@ -182,10 +183,10 @@ def _outcomes(
     runs: pl.DataFrame, as_of: datetime, windows: Mapping[str, timedelta] | None, capacity: pl.DataFrame
 ) -> dict[str, Any]:
     counted = dict(runs["outcome"].value_counts().iter_rows())
-    everything = cohort(runs, as_of=as_of, windows=windows, environments=None)
+    shares = capacity_of_runs(capacity) if capacity.height else None
+    everything = cohort(runs, as_of=as_of, windows=windows, environments=None, capacity=shares)
     direct = everything.group_by(_named("workflow")).agg(direct_per_success().alias("usd")).sort("workflow")
     settled = everything.filter("settled")["outcome"]
-    shares = capacity_of_runs(capacity) if capacity.height else None
     units = unit_costs(cohort(runs, as_of=as_of, windows=windows, capacity=shares))
     return {
         "cost_per_success": {name: usd_text(usd) for name, usd in direct.iter_rows()},

@@ -223,5 +223,10 @@ def test_gpu_time_stands_apart_from_tokens_and_fees(books, rows):
     assert (told["gpu_allocated_usd"], told["gpu_idle_usd"]) == ("0.25", "0.75")
     assert told["gpu_by_category"] == {"idle_capacity": "0.75", "productive": "0.25"}
     assert without["gpu"] is None
+    # A success also costs the GPU time that its run was given, and nothing of what stood idle.
+    assert (without["cost_per_success"], told["cost_per_success"]) == (
+        {"support_reply": "0.56"},
+        {"support_reply": "0.81"},
+    )
     share = told["unit_cost"]["support_reply"]["components"]["capacity_share"]
     assert share == "0.75"
