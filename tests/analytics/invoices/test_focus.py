@@ -83,3 +83,32 @@ def test_a_file_without_seller_is_refused() -> None:
     text = "BilledCost,BillingCurrency,ChargeCategory,ChargePeriodStart\n1,USD,Tax,2026-10-01\n"
     with pytest.raises(RefusedInputError, match="no column ServiceProviderName or ProviderName"):
         focus.read(tabular(text.encode(), name="focus.csv"), name="focus.csv")
+
+
+@pytest.mark.parametrize(
+    ("seller", "provider"),
+    [
+        ("OpenAI, LLC", "openai"),
+        ("Open AI", "openai"),
+        ("OpenAI OpCo, LLC", "openai"),
+        ("Anthropic, PBC", "anthropic"),
+        ("Amazon Web Services, Inc.", "aws"),
+        ("Google Cloud  Platform", "google"),
+        ("Microsoft Corporation", "azure"),
+        ("Mistral AI SAS", "mistral"),
+    ],
+)
+def test_a_seller_is_known_by_any_name_of_its_company(seller: str, provider: str) -> None:
+    assert line(ProviderName=f'"{seller}"')["provider"] == provider
+
+
+def test_a_local_time_belongs_to_its_utc_day() -> None:
+    told = line(ChargePeriodStart="2026-10-31T23:30:00-05:00", ChargePeriodEnd="2026-11-01T00:30:00-05:00")
+    assert f"{told['day']}" == "2026-11-01"
+
+
+def test_a_number_that_nobody_can_mean_is_refused_and_breaks_nothing() -> None:
+    with pytest.raises(RefusedInputError, match="ConsumedQuantity is '9999999999999999999', expected less than"):
+        line(ConsumedQuantity="9999999999999999999")
+    with pytest.raises(RefusedInputError, match="BilledCost is '-1e22', expected less than"):
+        line(BilledCost="-1e22")

@@ -46,3 +46,11 @@ def test_faults_past_the_fifth_are_counted() -> None:
     seven = {"data": [{"start_time": 1_791_331_200, "results": [{}] * 7}]}
     with pytest.raises(RefusedInputError, match="and 2 more"):
         gather(seven, fault, name="f", source="s")
+
+
+def test_a_page_that_was_fetched_twice_is_refused() -> None:
+    page = {"data": [bucket(1_791_331_200)]}
+    with pytest.raises(RefusedInputError, match="page 2, .*stands on page 1 already"):
+        days([page, page])
+    # The same usage in another hour is no repetition.
+    assert len(days([page, {"data": [bucket(1_791_334_800)]}])) == 2

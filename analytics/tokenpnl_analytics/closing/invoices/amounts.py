@@ -11,6 +11,7 @@ from tokenpnl_analytics.frames import MONEY
 _NUMBER = r"^-?\d+(\.\d*)?([eE][-+]?\d{1,2})?$"
 _PLACES = Decimal("1e-12")
 _LARGEST = Decimal("1e20")
+MOST_UNITS = Decimal("9e12")  # of a million tokens each they still fit into 64 bits
 _TOKENS_A_UNIT = {
     "token": 1, "tokens": 1, "1ktoken": 1_000, "1ktokens": 1_000, "ktoken": 1_000, "ktokens": 1_000,
     "thousandtokens": 1_000, "1000tokens": 1_000, "1mtoken": 1_000_000, "1mtokens": 1_000_000, "mtoken": 1_000_000,
@@ -57,16 +58,19 @@ def to_money(column: pl.Expr) -> pl.Expr:
     return pl.when(text.str.contains(_NUMBER)).then(text).cast(MONEY, strict=False)
 
 
-def bad_amounts(frame: pl.DataFrame, column: str) -> list[Fault]:
-    """Return a fault for each row whose text is neither empty nor a plain number.
+def bad_amounts(frame: pl.DataFrame, column: str, *, most: Decimal = _LARGEST) -> list[Fault]:
+    """Return a fault for each row whose text is neither empty nor a plain number, or beyond what can be meant.
 
     Args:
         frame: `row` (text that names the row) and the column, both text.
         column: to look at.
+        most: no amount is as large, whatever its sign.
     """
-    text = pl.col(column).str.strip_chars()
-    bad = frame.filter((text != "") & to_money(pl.col(column)).is_null())
+    text, amount = pl.col(column).str.strip_chars(), to_money(pl.col(column))
+    bad = frame.filter((text != "") & amount.is_null()).select("row", column)
+    large = frame.filter(amount.abs() >= pl.lit(most, MONEY)).select("row", column)
+    expected = "expected a plain number such as 12.40 (a formula is not evaluated)"
     return [
-        Fault(row, f"{column} is {value!r}, expected a plain number such as 12.40 (a formula is not evaluated)")
-        for row, value in bad.select("row", column).iter_rows()
+        *(Fault(row, f"{column} is {value!r}, {expected}") for row, value in bad.iter_rows()),
+        *(Fault(row, f"{column} is {value!r}, expected less than {most:,f}") for row, value in large.iter_rows()),
     ]

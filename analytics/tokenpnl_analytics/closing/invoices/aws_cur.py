@@ -7,7 +7,7 @@ service tier or a cross-region profile. Amounts are in `pricing_unit`, usually t
 
 import polars as pl
 
-from tokenpnl_analytics.closing.invoices.amounts import bad_amounts, to_money, units_in
+from tokenpnl_analytics.closing.invoices.amounts import MOST_UNITS, bad_amounts, to_money, units_in
 from tokenpnl_analytics.closing.invoices.form import (
     CACHE_WRITE,
     OTHER_SERVICE,
@@ -17,7 +17,7 @@ from tokenpnl_analytics.closing.invoices.form import (
     invoice_lines,
     refuse,
 )
-from tokenpnl_analytics.closing.invoices.tables import Tabular, collected, each, several_days
+from tokenpnl_analytics.closing.invoices.tables import Tabular, collected, each, several_days, utc_day
 from tokenpnl_analytics.frames import MONEY
 
 SOURCE = "AWS CUR 2.0"
@@ -64,13 +64,14 @@ def read(table: Tabular, *, name: str) -> Invoice:
     rows = table.text(_COLUMNS)
     found = collected(rows.filter(ours.fill_null(value=False)), name=name)
     others = collected(rows.select(pl.len()), name=name).item() - found.height
-    day = pl.col(_DAY).str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    day = utc_day(_DAY)
     undated = found.filter(day.is_null() | pl.col(_COST).is_null()).select("row", _DAY, _COST)
     faults = [
         Fault(row, f"{_DAY} is {at!r} and {_COST} is {cost!r}, expected both") for row, at, cost in undated.iter_rows()
     ]
     long = several_days(found.filter(pl.col(_USAGE).str.contains(_METER)), _DAY, _UNTIL)
-    refuse([*faults, *bad_amounts(found, _COST), *bad_amounts(found, _AMOUNT), *long], name=name, source=SOURCE)
+    amounts = [*bad_amounts(found, _COST), *bad_amounts(found, _AMOUNT, most=MOST_UNITS)]
+    refuse([*faults, *amounts, *long], name=name, source=SOURCE)
     return Invoice(_lines(found, day), SOURCE, _notes(table, found, others))
 
 

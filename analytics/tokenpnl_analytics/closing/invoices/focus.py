@@ -5,12 +5,14 @@ Up to 1.2 the seller is `ProviderName`, from 1.3 on `ServiceProviderName`. FOCUS
 `PricingQuantity` with their unit.
 """
 
+import re
+
 import polars as pl
 
-from tokenpnl_analytics.closing.invoices.amounts import bad_amounts, to_money, units_in
+from tokenpnl_analytics.closing.invoices.amounts import MOST_UNITS, bad_amounts, to_money, units_in
 from tokenpnl_analytics.closing.invoices.form import OTHER_SERVICE, Fault, Invoice, invoice_lines, refuse
 from tokenpnl_analytics.closing.invoices.kinds import kind_of, tier_of
-from tokenpnl_analytics.closing.invoices.tables import Tabular, collected, each, several_days
+from tokenpnl_analytics.closing.invoices.tables import Tabular, collected, each, several_days, utc_day
 from tokenpnl_analytics.frames import MONEY
 from tokenpnl_ingest.dialects.providers import provider_of
 
@@ -24,7 +26,11 @@ _COLUMNS = (
     "PricingUnit", "x_UsageKind", "SkuMeter", "x_Model", "ResourceName", "ServiceCategory", "ChargeDescription",
     "InvoiceId", "ChargePeriodEnd", "CommitmentDiscountId", "PricingCategory",
 )  # fmt: skip
-_NAMES = {"amazon web services": "aws", "microsoft": "azure", "microsoft azure": "azure", "google cloud": "google"}
+_NAMES = {
+    "amazon web services": "aws", "microsoft": "azure", "microsoft azure": "azure", "google cloud": "google",
+    "google cloud platform": "google", "open ai": "openai",
+}  # fmt: skip
+_LEGAL_FORM = r"[\s,]+(?:inc|llc|l\.l\.c|pbc|ltd|limited|corp|corporation|co|gmbh|sas|sarl|s\.a\.r\.l|plc|opco)\.?$"
 
 
 def recognises(table: Tabular) -> bool:
@@ -45,8 +51,10 @@ def read(table: Tabular, *, name: str) -> Invoice:
     rows = collected(table.text(_COLUMNS), name=name)
     ai = (pl.col("ServiceCategory") == _AI).fill_null(value=True) | (pl.col("ChargeCategory") != "Usage")
     found = rows.filter(ai)
-    amounts = ("BilledCost", "ConsumedQuantity", "PricingQuantity")
-    bad = [fault for column in amounts for fault in bad_amounts(found, column)]
+    quantities = ("ConsumedQuantity", "PricingQuantity")
+    amounts = ("BilledCost", *quantities)
+    bad = bad_amounts(found, "BilledCost")
+    bad += [fault for column in quantities for fault in bad_amounts(found, column, most=MOST_UNITS)]
     long = several_days(found.filter(pl.col("ChargeCategory") == "Usage"), "ChargePeriodStart", "ChargePeriodEnd")
     refuse([*_gaps(found), *bad, *long], name=name, source=SOURCE)
     notes = []
@@ -73,7 +81,7 @@ def _gaps(found: pl.DataFrame) -> list[Fault]:
 
 
 def _day() -> pl.Expr:
-    return pl.col("ChargePeriodStart").str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    return utc_day("ChargePeriodStart")
 
 
 def _lines(found: pl.DataFrame) -> pl.DataFrame:
@@ -108,5 +116,9 @@ def _lines(found: pl.DataFrame) -> pl.DataFrame:
 
 
 def _provider(seller: str) -> str:
-    name = seller.lower()
-    return _NAMES.get(name) or provider_of(name) or name
+    name = " ".join(seller.lower().split())
+    while (bare := re.sub(_LEGAL_FORM, "", name)) != name:
+        name = bare
+    joined = name.replace(" ", "_")
+    known = _NAMES.get(name) or provider_of(joined)
+    return known if known and known != joined else name

@@ -1,5 +1,6 @@
 """Pages of buckets of results, the shape in which OpenAI and Anthropic report cost and usage."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -43,7 +44,7 @@ def gather(document: object, line: Reader, *, name: str, source: str) -> Invoice
         RefusedInputError: a bucket has no UTC day, or `line` found faults.
     """
     rows: list[dict[str, Any]] = []
-    faults: list[Fault] = []
+    faults = _twice(document)
     for place, bucket, result in _results(document):
         day = _day_of(bucket)
         if isinstance(day, str) or not isinstance(result, dict):
@@ -70,6 +71,18 @@ def _results(document: object) -> Iterator[tuple[str, dict[str, Any], object]]:
             results = bucket.get("results") if isinstance(bucket, dict) else None
             for r, result in enumerate(results if isinstance(results, list) else []):
                 yield f"page {p + 1}, data[{b}].results[{r}]", bucket, result
+
+
+def _twice(document: object) -> list[Fault]:
+    """Return the results that stand on two pages: a page that was fetched again would count twice."""
+    seen: dict[str, str] = {}
+    faults = []
+    for place, bucket, result in _results(document):
+        key = json.dumps({**bucket, "results": result}, sort_keys=True, default=str)
+        page = place.split(",")[0]
+        if seen.setdefault(key, page) != page:
+            faults.append(Fault(place, f"the same result stands on {seen[key]} already; give each page once"))
+    return faults
 
 
 def _cut_short(document: object) -> bool:

@@ -96,12 +96,20 @@ def several_days(frame: pl.DataFrame, since: str, until: str) -> list[Fault]:
         since: column of the start.
         until: column of the end, not included.
     """
-    begins, ends = (pl.col(name).str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False) for name in (since, until))
+    begins, ends = utc_day(since), utc_day(until)
     long = frame.filter((ends - begins).dt.total_days() > 1).select("row", since, until)
     return [
         Fault(row, f"usage of {start} to {end} spans more than a day; export it by day")
         for row, start, end in long.iter_rows()
     ]
+
+
+def utc_day(column: str) -> pl.Expr:
+    """Return the UTC day of ISO times as text, null where there is none; a time without an offset is UTC."""
+    at = pl.col(column)
+    moved = at.str.replace(" ", "T").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_zone="UTC", strict=False)
+    told = at.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    return pl.when(at.str.contains(r"T?\d\d:\d\d.*[-+]\d\d(:?\d\d)?$")).then(moved.dt.date()).otherwise(told)
 
 
 def _csv(content: bytes) -> pl.LazyFrame:
