@@ -124,13 +124,16 @@ def focus(version: str, form: str, *, check: bool, output: Path | None, **asked:
 
 @command.command("gl")
 @click.option("--template", is_flag=True, help="Print an accounts.yaml to begin with.")
+@click.option("--cents", is_flag=True, help="Whole cents, still balanced; a month is off by half a cent at most.")
 @_of_period
-def ledger(output: Path | None, *, template: bool, **asked: Any) -> int:
+def ledger(output: Path | None, *, template: bool, cents: bool, **asked: Any) -> int:
     """Write the journal for the general ledger by accounts.yaml: balanced debits and credits, as CSV.
 
     Closed months are posted as closed, by the map of then; the open month also carries what changed in them since, with
-    its origin period. Exit code 1 when a cost has no account.
+    its origin period. Amounts have twelve decimals; --cents is for ledgers that take cents only. Exit code 1 when a
+    cost has no account.
     """
+    from tokenpnl_analytics.finance.cents import in_cents
     from tokenpnl_analytics.finance.gl import journal, unmapped
     from tokenpnl_analytics.rules.accounts import ACCOUNTS, TEMPLATE
     from tokenpnl_dashboard.closing.months import Closing
@@ -155,6 +158,7 @@ def ledger(output: Path | None, *, template: bool, **asked: Any) -> int:
         )
         return CHECK_FAILED
     entries = journal(lines, accounts, zone=asked["zone"])
+    entries = in_cents(entries) if cents else entries
     _write(_table(entries, output), output, f"{entries.height} journal entries")
     return OK
 
