@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 
-import numpy as np
 import polars as pl
 
 PICODOLLARS = 10**12
@@ -10,7 +9,7 @@ _ONE_PICODOLLAR = Decimal(1).scaleb(-12)
 
 
 def split_exactly(claims: pl.DataFrame, whole: str, weight: str, *, of: str, ties: str) -> pl.Series:
-    """Return each claim's part of its whole, in integers that sum to the whole exactly.
+    """Return each claim's part of its whole, in integers (Int128) that sum to the whole exactly.
 
     The exact part of every claim is rounded down; what is left over goes, one unit each, to the largest fractions,
     equal fractions in the order of `ties`. The weights are float64; the parts are not.
@@ -26,34 +25,36 @@ def split_exactly(claims: pl.DataFrame, whole: str, weight: str, *, of: str, tie
         pl.int_range(pl.len()).alias("row"),
         pl.col(of).alias("of"),
         pl.col(ties).alias("ties"),
-        pl.col(whole).alias("whole"),
+        pl.col(whole).cast(pl.Int128).alias("whole"),
         _in_units(pl.col(weight), pl.col(weight).sum().over(of)).alias("claim"),
         (pl.col(weight) > 0).alias("claims"),
     )
-    ideal = pl.col("whole") * (pl.col("claim") / pl.col("claim").sum().over("of"))
-    weighed = weighed.with_columns(ideal.alias("ideal"), ideal.floor().cast(pl.Int64).alias("part"))
+    ideal = pl.col("whole").cast(pl.Float64) * (pl.col("claim") / pl.col("claim").sum().over("of"))
+    weighed = weighed.with_columns(ideal.alias("ideal"), ideal.floor().cast(pl.Int128).alias("part"))
     weighed = weighed.with_columns(
-        (pl.col("whole") - pl.col("part").sum().over("of")).alias("left"), fraction=pl.col("ideal") - pl.col("part")
+        (pl.col("whole") - pl.col("part").sum().over("of")).alias("left"),
+        fraction=pl.col("ideal") - pl.col("part").cast(pl.Float64),
     )
     ranked = weighed.filter("claims").sort("of", "fraction", "ties", descending=[False, True, False])
     place = pl.int_range(pl.len()).over("of")
-    n = pl.len().over("of").cast(pl.Int64)
+    n = pl.len().over("of").cast(pl.Int128)
     largest = (pl.col("part") == pl.col("part").max().over("of")) & (pl.col("part").rank("ordinal").over("of") == n)
     # Binary fractions of large wholes can be off by a unit for each claim: too little is a round for everybody, too
     # much is taken from the largest, which does not feel it.
-    more = pl.col("left") // n + (place < pl.col("left") % n).cast(pl.Int64)
+    more = pl.col("left") // n + (place < pl.col("left") % n).cast(pl.Int128)
     less = pl.when(largest).then("left").otherwise(0)
     ranked = ranked.with_columns(part=pl.col("part") + pl.when(pl.col("left") < 0).then(less).otherwise(more))
-    parts = np.zeros(claims.height, dtype=np.int64)
-    parts[ranked["row"].to_numpy()] = ranked["part"].to_numpy()
-    return pl.Series("part", parts)
+    nothing = weighed.filter(~pl.col("claims")).select("row", pl.lit(0, pl.Int128).alias("part"))
+    return pl.concat([ranked.select("row", "part"), nothing]).sort("row")["part"]
 
 
 def _in_units(weight: pl.Expr, total: pl.Expr) -> pl.Expr:
     """Return the weights as whole numbers below 2^53: their sum is exact, so that no order of adding changes a part."""
     # Shifted, because sums often are powers of two: there the last bit of the sum would decide the unit.
-    exponent = (total.log(2.0) + 0.3).ceil()
-    return (weight * (pl.lit(2.0) ** (51.0 - exponent))).round()
+    places = 51.0 - (total.log(2.0) + 0.3).ceil()
+    # In two steps, because the power of a tiny sum is beyond float64.
+    half = (places / 2.0).floor()
+    return (weight * pl.lit(2.0) ** half * pl.lit(2.0) ** (places - half)).round()
 
 
 def dollars(picodollars: str) -> pl.Expr:
@@ -62,5 +63,5 @@ def dollars(picodollars: str) -> pl.Expr:
 
 
 def in_picodollars(money: pl.Expr) -> pl.Expr:
-    """Return money as an integer number of picodollars, exactly."""
-    return (money * PICODOLLARS).cast(pl.Int64)
+    """Return money as an integer number of picodollars, exactly; 64 bits would end at nine million dollars."""
+    return (money * PICODOLLARS).cast(pl.Int128)

@@ -32,7 +32,17 @@ def test_each_group_has_its_own_whole() -> None:
     assert split_exactly(claims, "whole", "weight", of="of", ties="ties").to_list() == [5, 1, 2]
 
 
-@given(st.integers(0, 10**16), st.lists(st.floats(0, 1e12), min_size=1, max_size=30).filter(lambda each: sum(each) > 0))
+def test_a_whole_may_be_more_than_nine_million_dollars() -> None:
+    assert split(3 * 10**20, [2.0, 1.0]) == [2 * 10**20, 10**20]
+    frame = pl.DataFrame({"usd": [Decimal(300_000_000)]}, schema={"usd": pl.Decimal(38, 12)})
+    assert frame.select(in_picodollars(pl.col("usd"))).with_columns(dollars("usd")).equals(frame)
+
+
+def test_claims_may_be_as_small_as_numbers_get() -> None:
+    assert split(4, [2.2250738585072014e-308, 6.675221575521604e-308]) == [1, 3]
+
+
+@given(st.integers(0, 10**22), st.lists(st.floats(0, 1e12), min_size=1, max_size=30).filter(lambda each: sum(each) > 0))
 def test_the_parts_sum_to_the_whole_and_none_is_negative(whole: int, weights: list[float]) -> None:
     parts = split(whole, weights)
     assert sum(parts) == whole

@@ -52,7 +52,7 @@ def commitment_parts(
     )
     money = split_exactly(claims, "paid", "weight", of="bucket", ties="ties")
     time = split_exactly(claims, "us", "weight", of="bucket", ties="ties")
-    parts = claims.select("row", "pool", "at_ns", money.alias("pico"), time.alias("quantity"))
+    parts = claims.select("row", "pool", "at_ns", money.alias("pico"), time.cast(pl.Int64).alias("quantity"))
     return (
         parts.filter((pl.col("pico") > 0) | (pl.col("quantity") > 0))
         .group_by("row", "pool", "at_ns")

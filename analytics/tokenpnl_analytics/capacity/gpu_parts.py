@@ -11,7 +11,7 @@ from tokenpnl_analytics.rules.gpus import USED, GpusFile
 from tokenpnl_analytics.shares import in_picodollars, split_exactly
 
 PARTS = pl.Schema(
-    {"row": pl.Int64(), "pool": pl.String(), "at_ns": pl.Int64(), "pico": pl.Int64(), "quantity": pl.Int64()}
+    {"row": pl.Int64(), "pool": pl.String(), "at_ns": pl.Int64(), "pico": pl.Int128(), "quantity": pl.Int64()}
 )
 """Parts of what capacity cost: the request's row (NULL: idle), the start of the hour, picodollars, microseconds."""
 _MICROSECONDS_AN_HOUR = 3_600_000_000
@@ -79,7 +79,7 @@ def _shared(work: pl.DataFrame, paid: pl.DataFrame, since_ns: int) -> pl.DataFra
     )
     money = split_exactly(claims, "paid", "weight", of="bucket", ties="ties")
     time = split_exactly(claims, "us", "weight", of="bucket", ties="ties")
-    parts = claims.select("row", "pool", "at_ns", money.alias("pico"), time.alias("quantity"))
+    parts = claims.select("row", "pool", "at_ns", money.alias("pico"), time.cast(pl.Int64).alias("quantity"))
     return parts.filter((pl.col("pico") > 0) | (pl.col("quantity") > 0))
 
 

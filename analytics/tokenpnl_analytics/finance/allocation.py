@@ -13,7 +13,7 @@ from tokenpnl.model import UsageKind
 from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.rules.allocation import LEVELS, AllocationFile, AllocationRule, Share, Split
 from tokenpnl_analytics.rules.line_match import COLUMN_OF, first_match, fitting
-from tokenpnl_analytics.shares import PICODOLLARS, dollars, split_exactly
+from tokenpnl_analytics.shares import dollars, in_picodollars, split_exactly
 
 DIRECT, UNALLOCATED = "direct", "unallocated"
 NO_RULE, NOBODY, REST = "no rule fits", "nobody to share among", "rest of the fixed shares"
@@ -252,7 +252,7 @@ def _split(claimed: pl.DataFrame) -> pl.DataFrame:
     if claimed.is_empty():
         return claimed
     claims = claimed.with_columns(
-        (_COST.abs() * PICODOLLARS).cast(pl.Int64).alias("whole"), pl.int_range(pl.len()).alias("ties")
+        in_picodollars(_COST.abs()).alias("whole"), pl.int_range(pl.len()).alias("ties")
     )
     part = split_exactly(claims, "whole", "weight", of="whole_id", ties="ties")
     sign = pl.when(_COST < 0).then(-1).otherwise(1)
