@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -12,8 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from tokenpnl_dashboard.shapes.table_cells import broken_head, for_eyes
+
 _PIPED_WIDTH = 160
 _MAY_FOLD, _WIDEST_WORD, _BORDER = 6, 24, 3
+_HEAD = 9
 _FORMULA = r"^([=+\-@\t\r])"
 
 
@@ -37,8 +41,15 @@ def print_json(document: object) -> None:
     click.echo(json.dumps(plain(document), indent=2, ensure_ascii=False))
 
 
-def print_frame(frame: pl.DataFrame, form: str, *, title: str = "", names: int = 0) -> None:
+NOTHING = "nothing to show: no such usage or runs in the data"
+
+
+def print_frame(
+    frame: pl.DataFrame, form: str, *, title: str = "", names: int = 0, exact: bool = False, nothing: str = NOTHING
+) -> None:
     """Print a frame as table, json, csv or md; NULL is an empty cell in CSV, null in JSON and a dash elsewhere.
+
+    A table is for eyes and rounds; the others keep every digit.
 
     Args:
         frame: what to print.
@@ -46,6 +57,8 @@ def print_frame(frame: pl.DataFrame, form: str, *, title: str = "", names: int =
         title: stands above a table.
         names: how many columns lead that name a row; the rest are then figures, which a table aligns to the right,
             even where they are text. By default that goes by type.
+        exact: a table keeps every digit too, as prices need it.
+        nothing: what a table says that has no row.
     """
     rows = [[plain(cell) for cell in row] for row in frame.iter_rows()]
     if form == "json":
@@ -55,7 +68,7 @@ def print_frame(frame: pl.DataFrame, form: str, *, title: str = "", names: int =
     elif form == "md":
         click.echo(_markdown(frame.columns, rows))
     else:
-        _print_table(frame, rows, title, names)
+        _print_table(frame, for_eyes(frame, exact=exact), _Words(title, names, nothing))
 
 
 def inert(text: str) -> str:
@@ -78,24 +91,40 @@ def _cell(cell: object) -> str:
     return "–" if cell is None else str(cell).replace("|", "\\|")
 
 
-def _print_table(frame: pl.DataFrame, rows: list[list[object]], title: str, names: int) -> None:
+@dataclass(frozen=True)
+class _Words:
+    title: str
+    names: int
+    nothing: str
+
+
+def _print_table(frame: pl.DataFrame, rows: list[list[object]], told: _Words) -> None:
     console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
-    if title:
-        console.print(title, style="bold", markup=False, soft_wrap=True)
+    if told.title:
+        console.print(told.title, style="bold", markup=False, soft_wrap=True)
     if not rows:
-        console.print("nothing to show: no such usage or runs in the data")
+        console.print(told.nothing)
         return
-    shown = _fitting(frame.columns, rows, console.width)
+    heads = _heads(frame.columns, rows)
+    shown = _fitting(heads, rows, console.width)
     table = Table(header_style="bold", pad_edge=False)
     for place, (column, dtype) in enumerate(list(frame.schema.items())[:shown]):
-        right = dtype.is_numeric() or column.endswith(("_usd", "usd")) or 0 < names <= place
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
+        right = dtype.is_numeric() or column.endswith(("_usd", "usd")) or 0 < told.names <= place
+        table.add_column(heads[place], justify="right" if right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(cell) for cell in row[:shown]))
     console.print(table, markup=False)
     if shown < len(frame.columns):
         left_out = ", ".join(frame.columns[shown:])
         console.print(f"no room for {left_out}: a wider window shows them, so does --csv", markup=False, soft_wrap=True)
+
+
+def _heads(columns: list[str], rows: list[list[object]]) -> list[str]:
+    """Return the names of columns, those of many cut over lines so that no head is much wider than its cells."""
+    if len(columns) <= _MAY_FOLD:
+        return columns
+    widths = [max(len(_cell(row[place])) for row in rows) for place in range(len(columns))]
+    return [broken_head(name, max(width, _HEAD)) for name, width in zip(columns, widths, strict=True)]
 
 
 def _fitting(columns: list[str], rows: list[list[object]], width: int) -> int:

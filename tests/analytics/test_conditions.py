@@ -50,7 +50,7 @@ def test_tokens_without_a_price_are_tolerated_up_to_a_share(lacking: int, fulfil
     lines = lines_of(line("a", "1", quantity=1000 - lacking), line("b", None, quantity=lacking, model="gpt-9"))
     told = all_priced(lines, Decimal("0.02"), {})
     assert told.fulfilled is fulfilled
-    assert told.told.startswith(f"{lacking} of 1000 tokens have no price")
+    assert told.told.startswith(f"{lacking} of 1,000 tokens have no price")
 
 
 def test_a_fee_is_no_token() -> None:
@@ -60,7 +60,7 @@ def test_a_fee_is_no_token() -> None:
 
 def test_a_signature_stands_in_for_missing_prices() -> None:
     lines = lines_of(line("b", None, model="gpt-9"))
-    assert all_priced(lines, Decimal(0), {}).told == "1000 of 1000 tokens have no price: gpt-9"
+    assert all_priced(lines, Decimal(0), {}).told == "1,000 of 1,000 tokens have no price: gpt-9"
     signed = all_priced(lines, Decimal(0), {"unpriced": "cfo, a free preview"})
     assert (signed.fulfilled, signed.told.rpartition("; ")[2]) == (True, "signed: cfo, a free preview")
 

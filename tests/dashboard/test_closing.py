@@ -294,6 +294,21 @@ def test_months_begin_in_the_reporting_zone_and_keep_it(home: Home) -> None:
         assert closing.span("2026-11").since == datetime(2026, 11, 1, tzinfo=UTC)
 
 
+def test_months_that_are_closed_in_a_zone_are_posted_in_it(home: Home) -> None:
+    # The last hour of October in UTC is November in Rome, where clocks were turned back on the 25th.
+    load(home, *run(4, datetime(2026, 10, 31, 23, 30, tzinfo=UTC), 2))
+    (home.config / "close.yaml").write_text("zone: Europe/Rome")
+    with closing_of(home) as closing:
+        span = closing.span("2026-10")
+        assert (span.since.hour, span.until.hour) == (22, 23)
+        close(closing)
+        assert closing.snapshot("2026-10").line_items()["cost_usd"].sum() == 3 * CALL
+    asked = ["export", "gl", "--period", "2026-10", "--home", str(home.path), "-o", "-"]
+    told = CliRunner().invoke(program, asked, standalone_mode=False)
+    (expense,) = pl.read_csv(told.stdout.encode(), infer_schema=False).filter(entry="expense").rows(named=True)
+    assert (expense["period"], expense["date"], Decimal(expense["debit_usd"])) == ("2026-10", "2026-10-31", 3 * CALL)
+
+
 def test_the_open_month_follows_the_last_closed_one(home: Home) -> None:
     with ControlStore.of(home) as control:
         assert open_month(control, "Europe/Rome", now=NOVEMBER_5).month == "2026-11"

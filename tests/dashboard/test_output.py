@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from tokenpnl_dashboard.output import csv_text, inert, plain, print_frame, print_json
+from tokenpnl_dashboard.shapes.table_cells import broken_head
 
 FRAME = pl.DataFrame(
     {"model": ["a|b", None], "cost_usd": [Decimal("0.000090000000"), None], "n_lines": [1, 2]},
@@ -44,14 +45,38 @@ def test_a_table_shows_every_cell(capsys: pytest.CaptureFixture[str]) -> None:
     print_frame(FRAME, "table", title="costs")
     printed = capsys.readouterr().out
     assert "costs" in printed
-    assert "0.00009" in printed
+    assert "$0.000090" in printed
+
+
+def test_a_table_rounds_for_eyes_and_prices_keep_their_digits(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pl.DataFrame({"paid_usd": [Decimal("1234.123456789012")], "met": [True], "wape": [0.4673622583]})
+    print_frame(frame, "table")
+    assert "$1,234 │ yes │  47%│" in capsys.readouterr().out
+    print_frame(frame.select("paid_usd"), "table", exact=True)
+    assert "1234.123456789012" in capsys.readouterr().out
+
+
+def test_times_of_a_table_end_at_the_minute_and_days_have_none(capsys: pytest.CaptureFixture[str]) -> None:
+    moment = datetime(2026, 11, 24, 14, 44, 23, 282907, tzinfo=UTC)
+    print_frame(pl.DataFrame({"at": [moment], "day": [datetime(2026, 11, 24, tzinfo=UTC)]}), "table")
+    assert "2026-11-24 14:44 │ 2026-11-24│" in capsys.readouterr().out
+
+
+def test_a_table_without_rows_says_what_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    print_frame(FRAME.clear(), "table", nothing="every month is open")
+    assert capsys.readouterr().out == "every month is open\n"
+
+
+def test_heads_of_many_columns_are_cut_after_underscores() -> None:
+    assert broken_head("run_rate_usd_per_day", 9) == "run_rate_\nusd_per_\nday"
 
 
 def test_of_many_columns_those_without_room_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    print_frame(pl.DataFrame({f"measure_{number:02}": [number] for number in range(14)}), "table")
+    print_frame(pl.DataFrame({f"figure{number:08}": [number] for number in range(14)}), "table")
     *table, note = capsys.readouterr().out.splitlines()
     assert max(map(len, table)) <= 160
-    assert note == "no room for measure_12, measure_13: a wider window shows them, so does --csv"
+    assert note.startswith("no room for figure00000009, figure00000010, ")
+    assert note.endswith("figure00000013: a wider window shows them, so does --csv")
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx"])

@@ -57,6 +57,14 @@ def cost(home: Home) -> Decimal:
         return total
 
 
+def test_a_table_of_dated_prices_joins_kinds_of_one_price_and_leaves_out_what_says_nothing(home: Home) -> None:
+    result = prices(home, "show", "gpt-4o-mini", "--provider", "openai")
+    assert "input_cache_read" in result.output
+    assert "contracted" not in result.output
+    assert "day_from" not in result.output
+    assert "no room" not in result.output
+
+
 def test_the_list_shows_what_is_in_force(home: Home) -> None:
     listed = rows_of(prices(home, "list", "--provider", "openai", "--at", "2026-11-24", "--json"))
     (mini,) = (row for row in listed if row["model"] == "gpt-4o-mini")

@@ -79,7 +79,7 @@ def all_priced(lines: pl.DataFrame, most_unpriced_share: Decimal, signed: Mappin
     tokens = lines.filter(pl.col("usage_kind").str.contains("^(?:input|output)_"))
     lacking = tokens.filter(pl.col("cost_source") == CostSource.UNPRICED.value)
     n, n_lacking = int(tokens["quantity"].sum()), int(lacking["quantity"].sum())
-    told = f"{n_lacking} of {n} tokens have no price"
+    told = f"{n_lacking:,} of {n:,} tokens have no price"
     if n_lacking <= most_unpriced_share * n:
         return Condition(_PRICED, fulfilled=True, told=told)
     models = lacking.group_by("model").agg(pl.col("quantity").sum()).sort("quantity", "model", descending=[True, False])

@@ -169,4 +169,10 @@ def _print(rows: list[dict[str, str | None]], form: str) -> None:
     from tokenpnl_dashboard.output import print_frame
 
     columns = ("key", "headline", "since", "channel", "state", "note")
-    print_frame(pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String)), form, title="alerts", names=len(columns))
+    print_frame(
+        pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String)),
+        form,
+        title="alerts",
+        names=len(columns),
+        nothing="nothing to tell",
+    )

@@ -75,11 +75,9 @@ def charge(month: str, home: Path | None, form: str) -> int:
 
     charged = chargeback(Home.at(home), month).table()
     title, names = f"chargeback, {month} as closed", len(CHARGED_BY) + 1
-    if form in ("table", "md"):
-        charged, names = _named(_by_owner(charged), form), len(_OWNERS)
-        title = f"{title}, rules {charged['rules_version'][0]}; by workflow and customer: --csv"
-        charged = charged.drop("rules_version")
-    print_frame(charged, form, title=title, names=names)
+    if form == "table":
+        charged, names, title = _by_owner(charged), len(_OWNERS), f"{title}; by workflow and customer: --csv"
+    print_frame(_named(charged, form), form, title=title, names=names)
     return OK
 
 

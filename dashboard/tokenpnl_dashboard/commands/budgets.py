@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tokenpnl_analytics.rules.budgets import BudgetsFile
     from tokenpnl_dashboard.book import Book
 
+NOTHING_JUDGED = "too little history to judge any hour"
 AS_OF = click.option("--as-of", help="ISO time to read at.  [default: now, or the newest data when they are old]")
 
 
@@ -42,12 +43,8 @@ def command(
         table = budget_table(budgeting.burns(book.query, rules, as_of=moment, at=at))
     if table.is_empty():
         click.echo("no budgets in force: write budgets.yaml; `tokenpnl config schema budgets.yaml` says how", err=True)
-    _print(
-        _eyes(table, _STATUS) if form in ("table", "md") else table,
-        form,
-        f"budgets as of {moment:%Y-%m-%d %H:%M} UTC",
-        4,
-    )
+    shown = _eyes(table, _STATUS) if form in ("table", "md") else table
+    _print(shown, form, f"budgets as of {moment:%Y-%m-%d %H:%M} UTC", 4, nothing="no budget to show")
     bad = table["standing"].is_in([Standing.OVER.value, Standing.WILL_OVERRUN.value]).any()
     return CHECK_FAILED if check and bad else OK
 
@@ -96,7 +93,9 @@ def anomalies(as_of: str | None, home: Path | None, form: str, *, hours: bool) -
     young = f"{found.refused.height} with too little history"
     click.echo(f"{judged} series judged over {window}, q {alerts.anomalies.q:g}; {young}", err=True)
     table = found.hours if hours else found.incidents
-    _print(_eyes(table, _INCIDENT) if form in ("table", "md") and not hours else table, form, "anomalies", 2)
+    told = "no hour cost more than chance explains" if table.is_empty() and judged else NOTHING_JUDGED
+    shown = _eyes(table, _INCIDENT) if form in ("table", "md") and not hours else table
+    _print(shown, form, "anomalies", 2, nothing=told)
     return OK
 
 
@@ -200,7 +199,7 @@ def _cell(name: str, value: Any) -> str | None:
     return words.count(value) if isinstance(value, int) else words.usd(value)
 
 
-def _print(frame: "pl.DataFrame", form: str, title: str, names: int) -> None:
-    from tokenpnl_dashboard.output import print_frame
+def _print(frame: "pl.DataFrame", form: str, title: str, names: int, *, nothing: str = "") -> None:
+    from tokenpnl_dashboard.output import NOTHING, print_frame
 
-    print_frame(frame, form, title=title, names=names)
+    print_frame(frame, form, title=title, names=names, nothing=nothing or NOTHING)

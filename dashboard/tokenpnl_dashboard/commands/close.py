@@ -73,7 +73,7 @@ def close(month: str, home: Path | None, form: str, *, soft: bool, preparer: str
         except RefusedInputError as error:
             click.echo(f"tokenpnl: {error}", err=True)
             return CHECK_FAILED
-        print_frame(close_status(closing.control).filter(month=month), form, title=f"{month} is closed")
+        print_frame(close_status(closing.control).filter(month=month), form, title=f"{month} is closed", names=7)
     return OK
 
 
@@ -88,7 +88,9 @@ def status(home: Path | None, form: str) -> int:
     from tokenpnl_ingest.home import Home
 
     with ControlStore.of(Home.at(home)) as control:
-        print_frame(close_status(control), form, title="months that are not just open", names=6)
+        print_frame(
+            close_status(control), form, title="months that are not just open", names=7, nothing="every month is open"
+        )
     return OK
 
 
@@ -158,7 +160,9 @@ def adjustments(month: str | None, home: Path | None, form: str) -> int:
         zone = closing.configuration.read(CLOSE).zone
         span = closing.span(month) if month else open_month(closing.control, zone, now=datetime.now(UTC))
         frame = closing.adjustments_into(span).select(shown)
-    print_frame(frame, form, title=f"adjustments dated in {span.month}", names=6)
+    print_frame(
+        frame, form, title=f"adjustments dated in {span.month}", names=6, nothing="nothing changed in a closed month"
+    )
     return OK
 
 

@@ -16,6 +16,6 @@ FORMATS = ("table", "json", "csv", "md")
 
 def formats(verb: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--json`, `--csv` and `--md` to a verb; it receives `form`, one of `FORMATS`."""
-    for name in ("md", "csv", "json"):
-        verb = click.option(f"--{name}", "form", flag_value=name, help=f"Print {name.upper()}.")(verb)
+    for name, words in (("md", "Markdown"), ("csv", "CSV"), ("json", "JSON")):
+        verb = click.option(f"--{name}", "form", flag_value=name, help=f"Print {words}.")(verb)
     return click.option("--table", "form", flag_value="table", default="table", hidden=True)(verb)

@@ -49,7 +49,9 @@ def list_prices(provider: str | None, at: datetime | None, home: Path | None, fo
     if frame.is_empty():
         click.echo(f"no prices of {provider}; providers: {', '.join(sorted(card.models_by_provider))}", err=True)
         return CHECK_FAILED
-    print_frame(frame, form, title=f"prices on {moment:%Y-%m-%d}, USD per million, by {card.version}", names=2)
+    print_frame(
+        frame, form, title=f"prices on {moment:%Y-%m-%d}, USD per million, by {card.version}", names=2, exact=True
+    )
     return OK
 
 
@@ -67,6 +69,7 @@ def show(model: str, home: Path | None, form: str, **served: Any) -> int:
     from tokenpnl_analytics.pricing.pricelist import dated_prices
     from tokenpnl_analytics.pricing.quote import explain_unpriced
     from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_dashboard.rules.pricing import dated_for_eyes
     from tokenpnl_ingest.home import Home
 
     card = _in_force(Home.at(home))
@@ -76,7 +79,9 @@ def show(model: str, home: Path | None, form: str, **served: Any) -> int:
     frame = dated_prices(card, pl.DataFrame(asked, schema=schema, orient="row"))
     if frame.is_empty():
         raise explain_unpriced(served["provider"], model, card)
-    print_frame(frame, form, title=f"dated prices of {model}, USD per million", names=3)
+    shown = dated_for_eyes(frame) if form == "table" else frame
+    title = f"dated prices of {model}, USD per million, by {card.version}"
+    print_frame(shown, form, title=title, names=shown.columns.index("list_usd"), exact=True)
     return OK
 
 
@@ -105,7 +110,7 @@ def diff(old: str | None, new: str | None, home: Path | None, form: str) -> int:
     frame = card_differences(before, after)
     click.echo(f"old: {before.version}\nnew: {after.version}\n{frame.height} differences", err=True)
     if not frame.is_empty():
-        print_frame(frame, form, title="price differences", names=7)
+        print_frame(frame, form, title="price differences", names=7, exact=True)
     return OK if frame.is_empty() else CHECK_FAILED
 
 
@@ -198,7 +203,7 @@ def update(source: str, home: Path | None, form: str, *, dry_run: bool) -> int:
     content = pricing.fetched(source)
     new = published_card(content)
     frame = card_differences(published_of(configuration), new)
-    print_frame(frame, form, title=f"changes of the published prices to {new.version}", names=7)
+    print_frame(frame, form, title=f"changes of the published prices to {new.version}", names=7, exact=True)
     if not dry_run:
         written = pricing.save(configuration.folder, PUBLISHED_FILE, content.decode(), replace=True)
         click.echo(f"written to {written}; it holds for usage from now on", err=True)

@@ -50,6 +50,8 @@ def command(files: tuple[Path, ...], home: Path | None, form: str, **asked: Any)
     stored = results(found, notes)
     settled = _record(place, stored, asked)
     _print(found, stored, form)
+    if asked["reason"] is not None and not all(result.passed for result in stored):
+        click.echo(f"signed by {asked['by']} where outside tolerance: {asked['reason']}", err=True)
     return OK if settled else CHECK_FAILED
 
 
@@ -126,7 +128,8 @@ def _print(found: "Reconciliation", stored: list["Reconciled"], form: str) -> No
     if form != "table":
         print_frame(found.waterfall, form)
         return
-    print_frame(for_eyes(found.waterfall), form, title=f"From traces to invoices, {found.month}, USD, days in UTC")
+    title = f"From traces to invoices, {found.month}, USD, days in UTC"
+    print_frame(for_eyes(found.waterfall), form, title=title, names=1)
     for result in stored:
         click.echo(f"\n{result.detail['verdict']}")
         for row in result.detail["findings"]:

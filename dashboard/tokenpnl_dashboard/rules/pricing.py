@@ -75,6 +75,29 @@ def card_of_home(home: Home) -> tuple[RateCard, str]:
     return default_rate_card(), "the published list"
 
 
+def dated_for_eyes(prices: pl.DataFrame) -> pl.DataFrame:
+    """Return dated prices as a table has room for them.
+
+    Kinds of one price share a row. Columns that say nothing are left out: empty ones, a price equal to the list price,
+    a currency that is USD everywhere, the only version.
+
+    Args:
+        prices: result of `dated_prices`.
+    """
+    usd = prices["currency"].fill_null("USD").eq("USD").all()
+    silent = ["currency", "native"] if usd else []
+    if prices["contracted_usd"].eq_missing(prices["list_usd"]).all():
+        silent.append("contracted_usd")
+    if prices["effective_usd"].eq_missing(prices["contracted_usd"]).all():
+        silent.append("effective_usd")
+    if prices["price_version"].n_unique() == 1:
+        silent.append("price_version")
+    silent += [name for name in prices.columns if prices[name].cast(pl.String).fill_null("").eq("").all()]
+    same = [name for name in prices.columns if name != "usage_kind"]
+    joined = prices.group_by(same, maintain_order=True).agg(pl.col("usage_kind").str.join(" "))
+    return joined.select(name for name in prices.columns if name not in silent)
+
+
 def stored_card(control: ControlStore, version: str) -> RateCard:
     """Return a stored price version; a unique beginning or hash of its name does.
 

@@ -49,7 +49,7 @@ class Alerts(Connected):
         with self._deed() as deed:
             seen = {"acknowledged_at": deed.at, "acknowledged_by": actor, "reason": reason}
             if not deed.connection.execute(ALERTS.update().where(ALERTS.c.key == key).values(seen)).rowcount:
-                raise RefusedInputError(f"no alert was sent under {key!r}; `tokenpnl alerts` lists those that were")
+                raise RefusedInputError(f"no alert was sent under {key!r}; see `tokenpnl alerts list`")
             deed.note(actor, "acknowledge", {"key": key, "reason": reason})
 
 
