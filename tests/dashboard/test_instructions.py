@@ -69,6 +69,19 @@ def test_a_broken_file_leaves_the_last_good_prices_and_says_so(home: Home, caplo
     assert "contract.yaml:1" in caplog.text
 
 
+def test_a_restart_with_broken_files_goes_on_with_the_last_good_rules(home: Home) -> None:
+    write(home, "gpus.yaml", "pools: [{name: house, usd_per_hour: 3.6, replicas: 1, match: {provider: vllm}}]")
+    write(home, "outcomes.yaml", "workflows: [{workflow: desk, owner: ann, success: it is answered, window: 4d}]")
+    with instructions_of(home) as told:
+        capacity, outcome_rules = told.capacity(), told.policy().outcome_rules
+    write(home, "gpus.yaml", "pools: [{name: house")
+    write(home, "outcomes.yaml", "workflows: [{workflow: desk")
+    with instructions_of(home) as again:
+        assert capacity
+        assert again.capacity().digest == capacity.digest
+        assert again.policy().outcome_rules == outcome_rules
+
+
 def test_a_request_to_book_again_is_open_until_it_is_done(home: Home) -> None:
     with instructions_of(home) as told:
         told._control.request_rebook(BEFORE, None, "new contract", actor="ann")

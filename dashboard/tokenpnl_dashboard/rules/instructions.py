@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from tokenpnl.errors import ConfigurationError, RefusedInputError
 from tokenpnl_analytics.capacity.keeping import CapacityRules
@@ -21,6 +22,7 @@ from tokenpnl_analytics.rules.commitments import COMMITMENTS
 from tokenpnl_analytics.rules.gpus import GPUS
 from tokenpnl_analytics.rules.outcomes import OUTCOMES, OutcomesFile
 from tokenpnl_analytics.rules.prices import ALIASES, CONTRACT, FX, LITELLM, OVERRIDE
+from tokenpnl_analytics.rules.reading import RuleFile, Rules
 from tokenpnl_dashboard.rules.configuration import Configuration
 from tokenpnl_ingest.control.schedule import END_NS, Section, sections
 from tokenpnl_ingest.control.store import ControlStore
@@ -29,6 +31,7 @@ from tokenpnl_ingest.home import Home
 log = logging.getLogger(__name__)
 ACTOR = "bookkeeper"
 _DEFINITIONS = "success definitions"
+M = TypeVar("M", bound=Rules)
 
 
 def card_of_files(configuration: Configuration) -> RateCard:
@@ -65,7 +68,10 @@ def published_of(configuration: Configuration) -> RateCard:
 
 
 class HomeInstructions:
-    """Instructions from the rule files and the control store of a home; a broken file leaves the last good rules.
+    """Instructions from the rule files and the control store of a home.
+
+    A broken file leaves the last good rules, also those that an earlier process has read: a restart must not book as
+    if there were none.
 
     Args:
         configuration: the rule files.
@@ -95,9 +101,10 @@ class HomeInstructions:
         if stamp != self._capacity[0]:
             try:
                 rules = CapacityRules(self._configuration.read(GPUS), self._configuration.read(COMMITMENTS))
+                self._hold(GPUS, COMMITMENTS)
             except ConfigurationError as error:
                 log.error("the last good rules of capacity hold on: %s", error)
-                rules = self._capacity[1]
+                rules = CapacityRules(self._held(GPUS), self._held(COMMITMENTS))
             self._capacity = (stamp, rules)
         return self._capacity[1]
 
@@ -115,12 +122,26 @@ class HomeInstructions:
             card = card_of_files(self._configuration)
         except ConfigurationError as error:
             log.error("the last good rules hold on: %s", error)
+            held = self._held(OUTCOMES)
+            self._rules = held if held.workflows else None
             if not self._sections():
                 self._put_in_force(card_of())
             return
         self._rules = rules if rules.workflows else None
         self._put_in_force(card)
+        self._hold(OUTCOMES)
         self._book_again_by(rules)
+
+    def _hold(self, *files: RuleFile[Any]) -> None:
+        """Remember the text of good files."""
+        for file in files:
+            text = self._configuration.text(file.name) or ""
+            if text != (self._control.remembered(file.name) or ""):
+                self._control.remember(file.name, text, actor=ACTOR)
+
+    def _held(self, file: RuleFile[M]) -> M:
+        """Return the last good rules of a file, its defaults when there never were any."""
+        return file.parse(self._control.remembered(file.name) or "")
 
     def _book_again_by(self, rules: OutcomesFile) -> None:
         """Ask to book everything again when success is defined otherwise than in what is booked."""
