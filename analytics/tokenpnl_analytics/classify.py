@@ -111,8 +111,9 @@ def classify(rows: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
         runs: table `runs` with outcomes attached.
 
     Returns:
-        The rows in order, with `cost_category`, `category_rule`, `cause` (NULL where none is known) and
-        `reversed_category`: the same rules read from the last to the first.
+        The rows in order, with `cost_category`, `category_rule`, `cause` (NULL where none is known), `cause_provider`
+        (whatever the category: who failed at this attempt, or at the primary that it stood in for; NULL where nothing
+        went wrong) and `reversed_category`: the same rules read from the last to the first.
     """
     outcomes = runs.select("tenant", "run_id", "outcome")
     judged = rows.with_columns(
@@ -132,8 +133,22 @@ def classify(rows: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
             _first_match(turned, [pl.lit(rule.category.value) for rule in turned], _REST.category.value).alias(
                 "reversed_category"
             ),
+            _cause_provider(rows).alias("cause_provider"),
         )
     )
+
+
+def _cause_provider(rows: pl.DataFrame) -> pl.Expr:
+    """Return who failed: the attempt's own provider, or that of the first attempt of the call that it stands in for."""
+    if "provider" not in rows.columns:  # a fee has none
+        return _NO_CAUSE
+    went_wrong = (pl.col("status") != AttemptStatus.OK.value) | _INVALID_OUTPUT | pl.col("rejected")
+    own = pl.when(went_wrong).then("provider")
+    primary = pl.col("served_reason") == ServedReason.PRIMARY.value
+    if rows.select(primary.all()).item():  # nearly always, and calls need not be told apart then
+        return own
+    replaced = pl.when(primary).then("provider").sort_by("attempt_number").drop_nulls().first()
+    return pl.coalesce(own, pl.when(~primary).then(replaced.over("tenant", "call_key")))
 
 
 def _first_match(rules: list[Rule], values: list[pl.Expr], rest: str | None) -> pl.Expr:

@@ -21,7 +21,13 @@ from tokenpnl_analytics.statement import in_periods
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 NONE = CommitmentsFile()
-CATEGORY = {"cost_category": "productive", "category_rule": "the rest of a successful run", "cause": None}
+CATEGORY = {
+    "cost_category": "productive",
+    "category_rule": "the rest of a successful run",
+    "cause": None,
+    "cause_provider": None,
+    "reversed_category": "productive",
+}
 ONE_GPU = GPUS.parse("pools: [{name: chat, usd_per_hour: 2.49, replicas: 1}]")
 
 
@@ -212,10 +218,12 @@ def test_the_category_may_come_from_token_lines() -> None:
             "cost_category": ["retry"],
             "category_rule": ["r"],
             "cause": [None],
+            "cause_provider": [None],
+            "reversed_category": ["pending"],
             "cost_source": ["gpu"],
             "pool": [None],
         },
-        schema_overrides={"cause": pl.String, "pool": pl.String},
+        schema_overrides=dict.fromkeys(["cause", "cause_provider", "pool"], pl.String),
     )
     lines = capacity_lines(attempts, ONE_GPU, NONE, since=NOON, until=NOON + HOUR, lines=tokens)
     assert lines["cost_category"].to_list() == ["retry"]

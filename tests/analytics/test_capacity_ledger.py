@@ -93,6 +93,16 @@ def test_an_outcome_moves_the_capacity_of_its_run_to_its_category(desk: Desk) ->
     assert spent(desk) == {"idle_capacity": Decimal("7.1995"), "productive": Decimal("0.0005")}
 
 
+def test_capacity_is_read_in_the_reverse_order_of_rules_too(desk: Desk) -> None:
+    broken = {"tokenpnl.output.valid": False, "tokenpnl.call.id": "c"}
+    again = {"tokenpnl.call.id": "c", "tokenpnl.attempt.reason": "schema"}
+    desk.take([run(1, "r1"), call(1, 1, parent=0, **SERVED, **broken), call(1, 2, parent=0, **SERVED, **again)])
+    desk.tell("r1", "failure")
+    lines = pl.DataFrame(desk.collector.store.query("table", name="line_items", where={"usage_kind": ["gpu_time"]}))
+    first = lines.filter(pl.col("cost_category") == "schema_violation")
+    assert first.select("reversed_category", "cause_provider").rows() == [("failed_run", "vllm")]
+
+
 def test_changed_rules_book_every_hour_again_and_no_rules_take_all_away(desk: Desk, clock: Clock) -> None:
     desk.take(served(1))
     desk.keeper = keeper_of(desk, POOL.replace("3.6", "7.2"), clock)

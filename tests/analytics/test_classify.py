@@ -78,6 +78,20 @@ def test_the_cause_is_told_where_it_is_known(rows, attempt, cause):
     assert judged["cause"].to_list() == [cause]
 
 
+def test_whatever_the_category_a_line_knows_the_provider_at_which_it_went_wrong(rows):
+    call = {"call_key": "c"}
+    attempts = rows.attempts(
+        call | FAILED | {"provider": "openai", "attempt_number": 1},
+        call | {"provider": "anthropic", "attempt_number": 2, "served_reason": "fallback"},
+        {"call_key": "d", "provider": "openai"},
+        {"call_key": "e", "provider": "mistral", "output_valid": False, "evaluation": "inline"},
+        {"call_key": "f", "provider": "google", "served_reason": "fallback"},
+    )
+    judged = classify(attempts, rows.runs({"outcome": "success"}))
+    assert judged["cause_provider"].to_list() == ["openai", "openai", None, "mistral", None]
+    assert classify(rows.fees({}), rows.runs({}))["cause_provider"].to_list() == [None]
+
+
 def test_a_repeated_tool_fee_is_a_loop_and_the_rest_follows_the_run(rows):
     fees = rows.fees({}, {"looped": True}, {"evaluation": "inline"})
     judged = classify(fees, rows.runs({"outcome": "failure"}))

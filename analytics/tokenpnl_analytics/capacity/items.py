@@ -20,7 +20,7 @@ from tokenpnl_analytics.shares import dollars, in_picodollars, split_exactly
 
 IDLE_STEP = "(idle)"
 CAPACITY_KINDS = (ChargeKind.GPU_TIME.value, ChargeKind.COMMITMENT.value)
-_CATEGORY = ("cost_category", "category_rule", "cause")
+_CATEGORY = ("cost_category", "category_rule", "cause", "cause_provider", "reversed_category")
 _CARRIED = (
     *("tenant", "attempt_id", "call_key", "trace_id", "span_id", "run_id", "workflow", "customer_id", "feature"),
     *("environment", "release", "service_name", "user_id", "session_id", "step", "provider", "model", "deployment"),
