@@ -67,7 +67,8 @@ def _of_period(verb: Callable[..., Any]) -> Callable[..., Any]:
     verb = HOME(verb)
     out = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
     verb = click.option("-o", "--output", type=out, help="File to write; - is standard output.")(verb)
-    verb = click.option("--zone", default="UTC", show_default=True, help="Time zone of days and months.")(verb)
+    told = "Time zone of days and months.  [default: UTC; as posted the zone of close.yaml]"
+    verb = click.option("--zone", help=told)(verb)
     return click.option("--period", default="all", show_default=True, help="Such as 2026-10, last-30d, mtd.")(verb)
 
 
@@ -77,17 +78,27 @@ POSTED = click.option(
 
 
 @contextmanager
-def opened(home: Path | None, period: str, zone: str) -> Iterator[Source]:
-    """Give what an export reads: the book, its rule files, and the period that the text names."""
+def opened(home: Path | None, period: str, zone: str | None, *, posted: bool = False) -> Iterator[Source]:
+    """Give what an export reads: the book, its rule files, and the period that the text names.
+
+    Args:
+        home: where it lies.
+        period: in words.
+        zone: of days and months; None: UTC, but as posted the one whose months are closed.
+        posted: whether closed months are read as closed.
+    """
     from tokenpnl_analytics.periods import parse_period, reading_moment
+    from tokenpnl_analytics.rules.close import CLOSE
     from tokenpnl_dashboard.book import open_book
     from tokenpnl_dashboard.rules.configuration import Configuration
     from tokenpnl_ingest.home import Home
 
     place = Home.at(home)
+    rules = Configuration.of(place)
+    zone = zone or (rules.read(CLOSE).zone if posted else "UTC")
     with open_book(place) as book:
         now = reading_moment(book.version().newest_at, now=datetime.now(UTC))
-        yield Source(place, book, Configuration.of(place), parse_period(period, now=now, zone=zone), now, zone)
+        yield Source(place, book, rules, parse_period(period, now=now, zone=zone), now, zone)
 
 
 @command.command("focus")
@@ -106,7 +117,7 @@ def focus(version: str, form: str, *, check: bool, output: Path | None, **asked:
     from tokenpnl_dashboard.output import print_frame
 
     grain, posted = asked.pop("grain"), asked.pop("posted")
-    with opened(**asked) as source:
+    with opened(**asked, posted=posted) as source:
         read = source.reading(posted=posted)
         lines, outcomes = read.lines, _outcomes(source, read, posted=posted)
         rows = focus_rows(lines, outcomes, grain=grain)
@@ -145,7 +156,7 @@ def ledger(output: Path | None, *, template: bool, cents: bool, **asked: Any) ->
         _write(TEMPLATE.encode(), output, "an account map")
         return OK
     place = Home.at(asked["home"])
-    with opened(**asked) as source, ControlStore.of(place) as control:
+    with opened(**asked, posted=True) as source, ControlStore.of(place) as control:
         closing, period = Closing(place, source.book, control), (source.period.since, source.period.until)
         lines, accounts = closing.posted(*period), closing.rules_of(*period).read(ACCOUNTS)
     lacking = unmapped(lines, accounts)
@@ -157,7 +168,7 @@ def ledger(output: Path | None, *, template: bool, cents: bool, **asked: Any) ->
             err=True,
         )
         return CHECK_FAILED
-    entries = journal(lines, accounts, zone=asked["zone"])
+    entries = journal(lines, accounts, zone=source.zone)
     entries = in_cents(entries) if cents else entries
     _write(_table(entries, output), output, f"{entries.height} journal entries")
     return OK
@@ -186,7 +197,7 @@ def as_workbook(output: Path | None, *, posted: bool, **asked: Any) -> int:
     """Write the P&L as a workbook whose figures are formulas over its lines."""
     from tokenpnl_dashboard.exports.xlsx import workbook
 
-    with opened(**asked) as source:
+    with opened(**asked, posted=posted) as source:
         pack = _pack(source, posted=posted)
     _write(workbook(pack), _binary(output, "tokenpnl.xlsx"), "a workbook")
     return OK
@@ -199,7 +210,7 @@ def as_page(output: Path | None, *, posted: bool, **asked: Any) -> int:
     """Write the P&L on one page of PDF."""
     from tokenpnl_dashboard.exports.pdf import one_pager
 
-    with opened(**asked) as source:
+    with opened(**asked, posted=posted) as source:
         pack = _pack(source, posted=posted)
     _write(one_pager(pack), _binary(output, "tokenpnl.pdf"), "a page")
     return OK
@@ -209,7 +220,7 @@ def _lines_to(output: Path | None, form: str, asked: dict[str, Any], *, posted: 
     from tokenpnl_analytics.finance.focus import unpriced_usage
     from tokenpnl_dashboard.exports.tables import csv_bytes, parquet_bytes
 
-    with opened(**asked) as source:
+    with opened(**asked, posted=posted) as source:
         lines = source.reading(posted=posted).lines
     content = csv_bytes(lines) if form == "csv" else parquet_bytes(lines)
     _write(content, output if form == "csv" else _binary(output, "tokenpnl.parquet"), f"{lines.height} line items")
