@@ -80,6 +80,12 @@ def test_an_audit_of_several_files_leaves_out_the_folder_that_they_share(tmp_pat
     assert [row["file"] for row in rows] == files
 
 
+@pytest.mark.parametrize("month", ["all", "last-7d", "2026-10-01..2026-10-31", "2026-13", "\u0662026-10", "../2026-10"])
+def test_nothing_but_a_month_passes_for_a_month(month: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"YYYY-MM|names no real date"):
+        RUN.invoke(tokenpnl, ["close", "check", month, "--home", str(tmp_path)], standalone_mode=False)
+
+
 def test_doctor_does_without_color_where_nobody_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     done = RUN.invoke(tokenpnl, ["doctor", "--home", str(tmp_path)], standalone_mode=False, color=True)

@@ -1,5 +1,6 @@
 """Months of one home: what stands in the way of a close, the close itself, and how a closed month reads now."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from tokenpnl.errors import RefusedInputError, StoreError
+from tokenpnl.errors import ConfigurationError, RefusedInputError, StoreError
 from tokenpnl.tables import ATTEMPTS, RUNS
 from tokenpnl_analytics.closing.accrual import INVOICES, accrual
 from tokenpnl_analytics.closing.close import Frozen, empty_lines, manifest, with_origin
@@ -283,6 +284,9 @@ def month_span(month: str, zone: str) -> MonthSpan:
     Raises:
         ConfigurationError: the text is no month.
     """
+    # Every other form of a period, or other digits, would close the same days again under another name.
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}", month):
+        raise ConfigurationError(f"a month is written YYYY-MM, such as 2026-10, not {month!r}")
     period = parse_period(month, now=datetime(2026, 1, 1, tzinfo=UTC), zone=zone)
     assert period.since is not None
     assert period.until is not None
