@@ -90,7 +90,8 @@ def test_a_page_opens_cold_without_errors_or_foreign_requests(page: Page, addres
 def test_filters_in_the_address_are_restored_and_kept_from_page_to_page(page: Page, address: str) -> None:
     opened(page, f"{address}/runs?period=last-90d&workflow=contract_review")
     assert query(page) == {"period": ["Last 90 days"], "workflow": ["contract_review"]}
-    page.get_by_role("link", name="P&L statement").click()
+    page.get_by_test_id("stTopNavSection").get_by_text("P&L", exact=True).click()
+    page.get_by_test_id("stTopNavDropdownLink").filter(has_text="P&L statement").click()
     expect(page.locator("h1")).to_contain_text("What did we spend")
     page.wait_for_url("**/pnl?**workflow=contract_review**")
     assert query(page)["period"] == ["Last 90 days"]
@@ -131,6 +132,9 @@ def test_productive_cost_has_its_colour_in_both_themes(browser: Browser, address
     bar = page.locator(".st-key-waterfall .bars .point path").last
     red, green, blue = (int(theme.COLOUR["productive"][i : i + 2], 16) for i in (1, 3, 5))
     assert bar.evaluate("element => element.style.fill") == f"rgb({red}, {green}, {blue})"
+    told = theme.ink(scheme).text
+    red, green, blue = (int(told[i : i + 2], 16) for i in (1, 3, 5))
+    expect(page.locator("h1")).to_have_css("color", f"rgb({red}, {green}, {blue})")
     page.close()
 
 
