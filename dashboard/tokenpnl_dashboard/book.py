@@ -18,7 +18,6 @@ from tokenpnl_ingest.home import Home, Running, running_collector
 from tokenpnl_ingest.store import Store
 
 _PATIENCE_S = 60
-_REBUILD_PATIENCE_S = 3600  # a store that is built again from a long journal
 _TIMES = (("runs", "started_at"), ("runs", "outcome_at"), ("line_items", "started_at"))
 
 

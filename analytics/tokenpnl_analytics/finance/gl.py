@@ -3,14 +3,12 @@
 import polars as pl
 
 from tokenpnl.errors import ConfigurationError
-from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.rules.accounts import AccountsFile, Posting
 from tokenpnl_analytics.rules.line_match import COLUMN_OF, first_match
 from tokenpnl_analytics.statement import in_periods
 
 EXPENSE, PAYABLE = "expense", "payable"
 _COST = pl.col("cost_usd")
-_ZERO = pl.lit(0, MONEY)
 _POSTED_BY = ("period", "origin_period", "provider", "account", "cost_centre", "memo")
 _TOLD = 5
 

@@ -8,7 +8,6 @@ from tokenpnl_dashboard.charts import theme
 from tokenpnl_dashboard.charts.pnl import Chart, layout
 from tokenpnl_dashboard.charts.theme import Ink
 
-_WHOLE = "all"
 _HEIGHT = 340
 
 
@@ -25,6 +24,7 @@ def waste_map(costs: pl.DataFrame, ink: Ink) -> Chart:
     names = [(category, words.category(category), "", usd) for category, usd in categories]
     names += [(f"{category}/{workflow}", workflow, category, usd) for category, workflow, usd in pairs]
     colours = [theme.colour(category or identity) for identity, _, category, _ in names]
+    inks = [theme.text_on(category or identity) for identity, _, category, _ in names]
     shapes = [theme.pattern(category or identity) for identity, _, category, _ in names]
     figure = go.Figure(
         go.Treemap(
@@ -35,7 +35,7 @@ def waste_map(costs: pl.DataFrame, ink: Ink) -> Chart:
             branchvalues="total",
             text=[words.usd(usd) for _, _, _, usd in names],
             textinfo="label+text",
-            textfont={"color": "#FFFFFF", "size": 13},
+            textfont={"color": inks, "size": 13},
             customdata=[[parent or identity, title if parent else None] for identity, title, parent, _ in names],
             hovertemplate="<b>%{label}</b> %{text}<extra></extra>",
             marker={
