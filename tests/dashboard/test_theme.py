@@ -3,11 +3,14 @@
 import tomllib
 from pathlib import Path
 
-import tokenpnl_dashboard
+import pytest
+
+import tokenpnl_dashboard.processes.show
 from tokenpnl.model import WITHOUT_DIRECT_RESULT, CostCategory
 from tokenpnl_dashboard.charts import theme
 
-CONFIG = Path(tokenpnl_dashboard.__file__).parent / ".streamlit" / "config.toml"
+# Streamlit looks for it beside the module that launches the pages, and goes on with its own theme where there is none.
+CONFIG = Path(tokenpnl_dashboard.processes.show.__file__).parent / ".streamlit" / "config.toml"
 
 
 def luminance(colour: str) -> float:
@@ -54,3 +57,8 @@ def test_white_labels_are_legible_on_the_bars_that_carry_them() -> None:
 def test_the_theme_that_the_browser_did_not_name_is_light() -> None:
     assert theme.ink(None) is theme.LIGHT
     assert theme.ink("dark") is theme.DARK
+
+
+@pytest.mark.parametrize("category", list(CostCategory))
+def test_text_in_a_mark_stands_out_from_it(category: CostCategory) -> None:
+    assert contrast(theme.colour(category), theme.text_on(category)) >= 3.9

@@ -104,7 +104,7 @@ def category_shares(shares: pl.DataFrame, ink: Ink) -> Chart:
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
-            textfont={"color": "#FFFFFF", "size": 12},
+            textfont={"color": theme.text_on(category), "size": 12},
             constraintext="none",
             customdata=[[category, row] for row in part["row"]],
             hovertext=[

@@ -59,6 +59,19 @@ def colour(category: str | None) -> str:
     return COLOUR.get(category or "", NO_COST)
 
 
+def text_on(category: str | None) -> str:
+    """Return the colour of text in a mark of the category: white or dark, whichever stands out more (WCAG 2)."""
+    ground = _luminance(colour(category))
+    white, dark = 1.05 / (ground + 0.05), (ground + 0.05) / (_luminance(LIGHT.text) + 0.05)
+    return "#FFFFFF" if white >= dark else LIGHT.text
+
+
+def _luminance(colour_code: str) -> float:
+    parts = [int(colour_code[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 def pattern(category: str | None) -> str:
     """Return the fill pattern of a cost category; empty unless it is without direct result."""
     return PATTERN.get(category or "", "")
