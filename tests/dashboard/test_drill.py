@@ -65,6 +65,24 @@ def test_another_environment_is_read_when_it_is_named() -> None:
     assert reports.pnl(book, asked("environment=staging"))["n_runs"][0] == 20
 
 
+def test_where_traces_are_sampled_the_report_says_so_and_estimates_the_whole() -> None:
+    book = book_of(20)
+    assert "sampled" not in reports.disclosed(book, asked(), None)
+    book.frames["runs"] = book.frames["runs"].with_columns(adjusted_count=pl.lit(4.0))
+    assert "Traces are sampled and this is of those kept" in reports.disclosed(book, asked(), None)
+    (row,) = reports.estimate(book, asked()).iter_rows(named=True)
+    assert (row["n"], row["n_runs_estimate"]) == (20, 80)
+    assert row["estimate"] == pytest.approx(4 * float(book.frames["runs"]["cost_usd"].sum()))
+    assert row["low"] < row["estimate"] < row["high"]
+    # The books themselves hold what was traced, unweighted: no close and no chargeback sees a weight.
+    assert reports.pnl(book, asked())["effective_usd"][0] == book.frames["line_items"]["cost_usd"].sum()
+
+
+def test_a_model_has_no_estimate_of_its_own() -> None:
+    with pytest.raises(ConfigurationError, match="sampled whole"):
+        reports.estimate(BOOK, asked(by="model"))
+
+
 def test_what_names_no_customer_is_told_the_largest_source_first() -> None:
     told = reports.unattributed(BOOK, asked())
     lines = BOOK.frames["line_items"].filter(pl.col("customer_id").is_null() | pl.col("workflow").is_null())

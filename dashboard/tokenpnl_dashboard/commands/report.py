@@ -36,7 +36,7 @@ DIMENSIONS = {
 }
 
 
-REPORTS = ("pnl", "usage", "units", "categories", "causes", "lines", "unattributed", "summary")
+REPORTS = ("pnl", "usage", "units", "categories", "causes", "lines", "unattributed", "estimate", "summary")
 SHOWN_LINES = 40
 
 
@@ -60,7 +60,8 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
     success of production runs, settled, to date and expected (by model, step or provider: what each contributes to its
     workflow's); categories is cost by category, as booked and with the rules read in reverse order; causes is cost
     without direct result by what caused it; lines is every line item behind a figure, with its run and span;
-    unattributed is cost that names no workflow or no customer; summary is one JSON document with the agreed keys.
+    unattributed is cost that names no workflow or no customer; estimate is what all runs cost where traces are sampled;
+    summary is one JSON document with the agreed keys.
     """
     from tokenpnl_dashboard.book import open_book
     from tokenpnl_dashboard.output import print_json
@@ -84,7 +85,9 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
             frame = _posted(place, book, question)
         else:
             frame = _reader(what)(book, question)
-        rests_on = reports.disclosed(book, question, place) if form == "table" and what != "units" else ""
+        rests_on = (
+            reports.disclosed(book, question, place) if form == "table" and what not in ("units", "estimate") else ""
+        )
     _print(what, frame, form, question)
     if rests_on:
         click.echo(rests_on)
@@ -102,6 +105,7 @@ def _reader(what: str) -> "Callable[[Book, Asked], pl.DataFrame]":
         "causes": reports.causes_of,
         "lines": reports.lines,
         "unattributed": reports.unattributed,
+        "estimate": reports.estimate,
     }[what]
 
 
@@ -120,7 +124,7 @@ def _check(what: str, asked: dict[str, Any]) -> None:
         raise click.UsageError("--runs belongs to summary")
     if asked["posted"] and (what != "pnl" or asked["where"]):
         raise click.UsageError("--posted belongs to pnl of everything, without --where")
-    if asked["where"] and what in ("units", "summary"):
+    if asked["where"] and what in ("units", "estimate", "summary"):
         raise click.UsageError(f"--where narrows line items, and {what} is of whole runs")
     if asked["by"] and what in ("lines", "unattributed"):
         raise click.UsageError(f"{what} has columns of its own; narrow it with --where, not --by")
@@ -153,6 +157,9 @@ def _print(what: str, frame: "pl.DataFrame", form: str, question: "Asked") -> No
     from tokenpnl_dashboard.output import print_frame
     from tokenpnl_dashboard.questions import drill
 
+    if what == "estimate":
+        print_frame(frame, form, title=f"estimate, {question.period.label}: what was kept, weighted; in no close")
+        return
     if what == "lines":
         title = _of_lines(frame, question)
         print_frame(drill.for_eyes(frame, SHOWN_LINES) if form == "table" else frame, form, title=title)

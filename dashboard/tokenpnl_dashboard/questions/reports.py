@@ -8,12 +8,14 @@ from typing import Any
 import polars as pl
 
 from tokenpnl.errors import ConfigurationError
+from tokenpnl.model import Flag
 from tokenpnl.tables import ATTEMPTS, CALLS, DUPLICATES, FEES, LINE_ITEMS, RUNS
 from tokenpnl_analytics.books import Books
 from tokenpnl_analytics.classify import causes, totals_in_both_orders
 from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.rules.outcomes import OutcomesFile
+from tokenpnl_analytics.sampling import estimated_totals
 from tokenpnl_analytics.statement import GRAINS, in_periods, statement
 from tokenpnl_analytics.summary import summary
 from tokenpnl_analytics.unit_cost.controls import controls
@@ -25,6 +27,7 @@ from tokenpnl_dashboard.questions.drill import OWNED_BY, lines_behind, without_o
 from tokenpnl_dashboard.questions.lines import run_capacity
 from tokenpnl_ingest.home import Home
 
+_SAMPLED = "Traces are sampled and this is of those kept: `tokenpnl report estimate` weights them."
 _TOLD_APART = ("usage_kind", "cost_category", "served_reason")
 _OF_A_SLICE = ("tenant", "run_id", "workflow", "cost_usd", "cost_category", "evaluation")
 _UNIT_COLUMNS = (
@@ -132,7 +135,28 @@ def disclosed(book: Book, asked: Asked, home: Home | None) -> str:
     row = book.query("line_item_sums", **narrowed).row(0, named=True)
     versions = book.query("distinct", name=LINE_ITEMS.name, column="price_version", **narrowed)["price_version"]
     share = 1 - row["n_unpriced_lines"] / row["n_lines"] if row["n_lines"] else None
-    return cost_disclosure(dated(versions.to_list(), home), row["n_lines"], share, invoices_of(asked.period, home))
+    told = cost_disclosure(dated(versions.to_list(), home), row["n_lines"], share, invoices_of(asked.period, home))
+    return f"{told} {_SAMPLED}" if sampled(book, asked.period) else told
+
+
+def estimate(book: Book, asked: Asked) -> pl.DataFrame:
+    """Return what all runs cost, those that sampling left out included: `estimate, low, high, n, method`.
+
+    Raises:
+        ConfigurationError: the dimension is none of runs; the unit of sampling is the trace.
+    """
+    if asked.by is not None and asked.by not in RUN_DIMENSIONS:
+        raise ConfigurationError(f"runs are sampled whole: an estimate exists by {', '.join(RUN_DIMENSIONS)}")
+    runs = conform(book.query("table", name=RUNS.name, **_window(asked)), RUNS)
+    return estimated_totals(runs, [asked.by] if asked.by else [])
+
+
+def sampled(book: Book, period: Period) -> bool:
+    """Return whether any run of the period stands for others too, or may."""
+    window: dict[str, Any] = {"name": RUNS.name, "since": period.since, "until": period.until}
+    counts = book.query("distinct", column="adjusted_count", **window)["adjusted_count"].cast(pl.Float64)
+    flags = book.query("distinct", column="flags", **window)["flags"].cast(pl.String)
+    return bool((counts > 1).any()) or bool(flags.str.contains(Flag.SAMPLING_UNKNOWN.value).any())
 
 
 def unattributed(book: Book, asked: Asked) -> pl.DataFrame:
