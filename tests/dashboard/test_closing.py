@@ -180,6 +180,40 @@ def test_an_adjustment_is_closed_with_the_month_that_carries_it_and_not_carried_
         assert faults(home, closing.control) == []
 
 
+def test_months_closed_out_of_order_carry_a_correction_once(home: Home) -> None:
+    load(home, *run(4, datetime(2026, 9, 5, 12, tzinfo=UTC), 2))
+    with closing_of(home) as closing:
+        close(closing, "2026-09")
+    load(home, *run(4, datetime(2026, 9, 5, 12, tzinfo=UTC), 2, 3))
+    with closing_of(home) as closing:
+        close(closing, "2026-11")
+        close(closing, "2026-10")
+        carried = [
+            closing.snapshot(month).line_items().filter(origin_period="2026-09")["cost_usd"].sum()
+            for month in ("2026-10", "2026-11")
+        ]
+        assert carried == [0, CALL]
+        assert closing.adjustments_into(closing.span("2026-12")).is_empty()
+        assert closing.posted(None, None)["cost_usd"].sum() == 6 * CALL
+
+
+def test_what_was_carried_for_a_month_that_is_reopened_is_taken_back(home: Home) -> None:
+    with closing_of(home) as closing:
+        close(closing)
+    load(home, *run(2, OCTOBER_5, 2, 3))
+    with closing_of(home) as closing:
+        close(closing, "2026-11")
+        closing.reopen("2026-10", actor="cfo", reason="wrong account")
+        december = closing.span("2026-12")
+        for _ in ("reopened", "closed again"):
+            # October has its late call itself now, and November's closed books carry it too.
+            assert closing.adjustments_into(december)["cost_usd"].sum() == -CALL
+            assert closing.posted(None, None)["cost_usd"].sum() == 5 * CALL
+            if closing.control.state_of("2026-10") is CloseState.REOPENED:
+                close(closing)
+        assert closing.snapshot("2026-10").line_items()["cost_usd"].sum() == 4 * CALL
+
+
 def test_a_close_is_refused_with_everything_that_stands_in_its_way(closing: Closing) -> None:
     (closing.home.config / "accounts.yaml").unlink()
     closing.soft_close("2026-10", preparer="ann", now=DECEMBER_3)

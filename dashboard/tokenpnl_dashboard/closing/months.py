@@ -12,7 +12,7 @@ import polars as pl
 from tokenpnl.errors import ConfigurationError, RefusedInputError, StoreError
 from tokenpnl.tables import ATTEMPTS, RUNS
 from tokenpnl_analytics.closing.accrual import INVOICES, accrual
-from tokenpnl_analytics.closing.close import Frozen, empty_lines, manifest, with_origin
+from tokenpnl_analytics.closing.close import ORIGIN, Frozen, empty_lines, manifest, with_origin
 from tokenpnl_analytics.closing.conditions import (
     RECONCILED,
     Condition,
@@ -85,19 +85,21 @@ class Closing:
         return pl.concat([lines, true_ups(usage, terms, span.month)])
 
     def adjustments_into(self, span: MonthSpan) -> pl.DataFrame:
-        """Return what the month carries for closed months before it: line items with `origin_period`."""
-        closed = [step for step in self.control.closes() if step.state is CloseState.CLOSED and step.month < span.month]
-        posted = pl.concat([empty_lines(), *(self.snapshot(step.month).line_items() for step in closed)])
-        found = [
-            adjustments(
-                self.snapshot(step.month).line_items(),
-                self.now(step.span),
-                month=step.month,
-                into=(span.month, span.since),
-                posted=posted,
-            )
-            for step in closed
-        ]
+        """Return what the month carries for closed months before it: line items with `origin_period`.
+
+        What other closed months carry is not carried again, whatever the order in which months were closed. A month
+        that was reopened has its late facts itself, so what was carried for it is taken back.
+        """
+        steps = {step.month: step for step in self.control.closes() if step.month != span.month}
+        closed = {month: step for month, step in steps.items() if step.state is CloseState.CLOSED}
+        frozen = {month: self.snapshot(month).line_items() for month in closed}
+        posted = pl.concat([empty_lines(), *frozen.values()])
+        carried_for = {*closed, *posted[ORIGIN].drop_nulls()} & {month for month in steps if month < span.month}
+        found = []
+        for month in sorted(carried_for):
+            now = self.now(steps[month].span)
+            into = (span.month, span.since)
+            found.append(adjustments(frozen.get(month, now), now, month=month, into=into, posted=posted))
         return pl.concat([empty_lines(), *found])
 
     def lines(self, span: MonthSpan) -> pl.DataFrame:
