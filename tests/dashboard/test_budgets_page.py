@@ -34,6 +34,11 @@ def opened(book: FrameBook, home: Home | None = None, **params: str) -> AppTest:
     return app.run()
 
 
+def front(book: FrameBook, home: Home) -> AppTest:
+    state.serve(book, home)
+    return AppTest.from_file(APP, default_timeout=60).run()
+
+
 def said(app: AppTest) -> str:
     shown = [*app.title, *app.header, *app.markdown, *app.caption, *app.warning, *app.error]
     return "\n".join(str(element.value) for element in shown)
@@ -98,3 +103,18 @@ def test_the_page_says_who_is_told_and_what_was_told_last(home: Home):
 
 def test_without_rules_the_page_says_that_nobody_is_told(home: Home):
     assert "Nobody: alerts.yaml has no rules." in said(opened(MANY, home))
+
+
+def test_the_overview_shows_how_the_worst_budget_stands(home: Home):
+    app = front(MANY, home)
+    assert not app.exception
+    (tile,) = [metric for metric in app.metric if metric.label.endswith(" of budget")]
+    assert "whole" in said(app)
+    assert float(tile.value.rstrip("%")) > 100
+
+
+def test_the_overview_stands_while_the_budgets_are_broken(home: Home):
+    (home.config / "budgets.yaml").write_text("budgets: 5")
+    app = front(MANY, home)
+    assert not app.exception
+    assert all("of budget" not in metric.label for metric in app.metric)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tokenpnl_analytics.periods import Period
-from tokenpnl_dashboard.questions.disclosure import cost_disclosure, dated, invoices_of
+from tokenpnl_dashboard.questions.disclosure import confidence, cost_disclosure, dated, invoices_of
 from tokenpnl_ingest.control import ControlStore, Reconciled
 from tokenpnl_ingest.home import Home
 
@@ -55,3 +55,19 @@ def test_a_control_store_that_cannot_be_read_is_no_fault_of_the_figures(
     monkeypatch.setenv("TOKENPNL_CONTROL", "postgresql://nobody@127.0.0.1:1/none")
     told = cost_disclosure(dated(["card"], Home.at(tmp_path)), 1, 1.0, invoices_of(ALL, Home.at(tmp_path)))
     assert "the control store does not answer" in told
+
+
+@pytest.mark.parametrize(
+    ("priced_share", "untraced_share", "told"),
+    [
+        (None, None, "low confidence: – of usage lines priced"),
+        (0.9, 0.0, "low confidence: 90% of usage lines priced"),
+        (0.99, None, "medium confidence: no invoice reconciled"),
+        (1.0, -0.05, "medium confidence: traces and invoices differ by 5.0%"),
+        (0.98, 0.02, "high confidence: traces and invoices differ by 2.0%"),
+    ],
+)
+def test_confidence_is_a_word_with_its_reason(
+    priced_share: float | None, untraced_share: float | None, told: str
+) -> None:
+    assert confidence(priced_share, untraced_share) == told

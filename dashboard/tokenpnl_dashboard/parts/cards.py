@@ -13,6 +13,9 @@ from tokenpnl_dashboard.questions.pnl import synthetic
 from tokenpnl_dashboard.state import edition
 
 Address = dict[str, str | list[str]]
+_FIGURE = (
+    r"^(?:≥ |at least )?[(<×+-]?\$?\d[\d,.]*[kM%)]*(?: (?:to|ms|s|min|h|days|hours|minutes|of cost)\b.*| \([\d<].*)?$"
+)
 
 
 def card(
@@ -121,7 +124,22 @@ def chip(*parts: str, priced_share: float | None = None) -> None:
 
 def table(frame: pl.DataFrame, *, alt: str) -> None:
     """Draw a short table of words and numbers."""
-    st.dataframe(frame, hide_index=True, alt=alt, height="content" if frame.height <= 15 else 420)
+    height: Literal["content"] | int = "content" if frame.height <= 15 else 420
+    st.dataframe(frame, hide_index=True, alt=alt, height=height, column_config=right_of(frame))
+
+
+def right_of(frame: pl.DataFrame) -> dict[str, Any]:
+    """Return the column settings that set figures to the right, also those that are text: `$1.21`, `8.0 days`."""
+    figures = [name for name in frame.columns if frame[name].dtype.is_numeric() or _tells_figures(frame[name])]
+    return {name: st.column_config.Column(name, alignment="right") for name in figures}
+
+
+def _tells_figures(column: pl.Series) -> bool:
+    if column.dtype != pl.String:
+        return False
+    told = column.drop_nulls()
+    known = told.filter((told != words.UNKNOWN) & (told != ""))
+    return len(known) > 0 and bool(known.str.contains(_FIGURE).all())
 
 
 def nothing_yet() -> None:

@@ -9,6 +9,7 @@ from tokenpnl_dashboard import words
 from tokenpnl_ingest.control import ControlStore
 from tokenpnl_ingest.home import Home
 
+_WELL_PRICED, _WELL_MATCHED = 0.98, 0.02
 _MOMENT = timedelta(microseconds=1)
 
 
@@ -33,6 +34,23 @@ def cost_disclosure(
     else:
         checked = "Not checked: invoices, as none of this period is reconciled."
     return f"{prices} {basis} {coverage} {checked}"
+
+
+def confidence(priced_share: float | None, untraced_share: float | None) -> str:
+    """Return how far figures can be trusted, and why: high needs 98% priced and invoices that differ by 2% at most.
+
+    Args:
+        priced_share: of the usage lines, 0 to 1.
+        untraced_share: of the invoices of these months; None: none is reconciled.
+    """
+    if priced_share is None or priced_share < _WELL_PRICED:
+        return f"low confidence: {words.percent(priced_share)} of usage lines priced"
+    if untraced_share is None:
+        return "medium confidence: no invoice reconciled"
+    differ = words.percent(abs(untraced_share))
+    if abs(untraced_share) > _WELL_MATCHED:
+        return f"medium confidence: traces and invoices differ by {differ}"
+    return f"high confidence: traces and invoices differ by {differ}"
 
 
 def dated(versions: Sequence[str], home: Home | None) -> list[str]:

@@ -15,18 +15,11 @@ from tokenpnl_dashboard.charts import budgets as budget_charts
 from tokenpnl_dashboard.parts import cards
 from tokenpnl_dashboard.parts.filters import NOBODY, Choice, chosen
 from tokenpnl_dashboard.questions import budgeting
+from tokenpnl_dashboard.questions.standing import STANDING, worst_first
 from tokenpnl_dashboard.state import ask, edition, home, ink, rules
 from tokenpnl_ingest.control import ControlStore
 from tokenpnl_ingest.control.records import Alert
 
-STANDING = {
-    Standing.OVER: "▲ over",
-    Standing.WILL_OVERRUN: "▲ forecast over",
-    Standing.MAY_OVERRUN: "△ may overrun",
-    Standing.UNKNOWN: "… no forecast yet",
-    Standing.WITHIN: "✓ within",
-}
-WORST_FIRST = list(Standing)
 RUNS = "views/runs.py"
 MOST_TOLD = 10
 EXAMPLE = """```yaml
@@ -44,7 +37,7 @@ budgets:
 
 def _draw(choice: Choice) -> None:
     with st.skeleton(height=320):
-        standing = sorted(_burns(), key=lambda burn: WORST_FIRST.index(burn.standing))
+        standing = worst_first()
         tested = accuracy(budgeting.backtest_of(ask, as_of=edition().as_of, zone=rules(BUDGETS).zone))
         found = budgeting.found_anomalies(ask, rules(ALERTS).anomalies, as_of=edition().as_of)
     shares = [burn.unpriced_share for burn in standing if burn.unpriced_share]
@@ -60,10 +53,6 @@ def _draw(choice: Choice) -> None:
     _bridge(choice)
     _who_knows()
     st.caption(words.markdown(_disclosure(tested)))
-
-
-def _burns() -> list[Burn]:
-    return budgeting.burns(ask, rules(BUDGETS), as_of=edition().as_of)
 
 
 def _verdict(standing: list[Burn]) -> None:

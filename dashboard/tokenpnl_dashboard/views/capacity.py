@@ -156,14 +156,14 @@ def _side_by_side(options: pl.DataFrame) -> None:
         {
             "Workflow": [row["workflow"] or "(none)" for row in rows],
             "Where": [OPTION.get(row["deployment"], row["deployment"]) for row in rows],
-            "Calls": [row["calls"] for row in rows],
+            "Calls": [words.count(row["calls"]) for row in rows],
             "Tokens": [words.tokens(row["tokens"]) for row in rows],
             "Direct": [words.usd(row["cost_usd"]) for row in rows],
             "Idle share": [words.usd(row["idle_usd"]) for row in rows],
             "$ per M tokens": [words.usd(row["usd_per_million_tokens"]) for row in rows],
             "Added per success": [words.usd(row["usd_per_workflow_success"]) for row in rows],
-            "p50": [words.duration(row["latency_p50_ms"]) for row in rows],
-            "p95": [words.duration(row["latency_p95_ms"]) for row in rows],
+            "Latency p50": [words.duration(row["latency_p50_ms"]) for row in rows],
+            "Latency p95": [words.duration(row["latency_p95_ms"]) for row in rows],
             "Costed by": [", ".join(BASIS[basis] for basis in row["cost_basis"].split(",")) for row in rows],
         }
     )

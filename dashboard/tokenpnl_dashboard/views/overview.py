@@ -5,15 +5,20 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from tokenpnl.errors import ConfigurationError
 from tokenpnl.model import WITHOUT_DIRECT_RESULT
+from tokenpnl_analytics.planning.budgets import Burn
 from tokenpnl_analytics.statement import cost_by_category, statement
 from tokenpnl_dashboard import words
 from tokenpnl_dashboard.charts import pnl as pnl_charts
 from tokenpnl_dashboard.charts import units as unit_charts
+from tokenpnl_dashboard.closing.restated_months import closed_months
 from tokenpnl_dashboard.parts import cards
 from tokenpnl_dashboard.parts.filters import NOBODY, Choice, chosen
-from tokenpnl_dashboard.questions.disclosure import cost_disclosure, invoices_of
-from tokenpnl_dashboard.questions.pnl import price_versions, prices_used, sums, unit_cost_by
+from tokenpnl_dashboard.questions.disclosure import confidence, cost_disclosure, invoices_of
+from tokenpnl_dashboard.questions.pnl import price_versions, prices_used, sums, the_cohort, unit_cost_by
+from tokenpnl_dashboard.questions.standing import STANDING, worst_first
+from tokenpnl_dashboard.questions.units import untraced
 from tokenpnl_dashboard.shapes import figures
 from tokenpnl_dashboard.state import edition, home, ink
 
@@ -35,7 +40,7 @@ def _draw(choice: Choice) -> None:
         cards.nothing_here("Nothing was paid here", "No usage in this window matches the filters.")
         return
     everything = overall.row(0, named=True) if overall.height else {}
-    _chip(row, everything)
+    _chip(choice, row, everything)
     dots = figures.unit_dots(units)
     _verdict(row, dots)
     days = cost_by_category(sums(choice, choice.period, "day"), ["day"])
@@ -70,13 +75,14 @@ def _draw(choice: Choice) -> None:
     st.caption(words.markdown(_disclosure(choice, row, everything)))
 
 
-def _chip(row: Row, everything: Row) -> None:
+def _chip(choice: Choice, row: Row, everything: Row) -> None:
     versions = price_versions()
     basis = f"prices {words.listed(words.short_versions(versions))}" if versions else "no prices"
     cards.chip(
         f"{words.percent(row['priced_share'])} of usage lines priced",
         f"outcome coverage {words.percent(everything.get('outcome_coverage'))}",
         basis,
+        confidence(row["priced_share"], untraced(the_cohort(choice, choice.period))),
         priced_share=row["priced_share"],
     )
 
@@ -110,7 +116,8 @@ def _tiles(choice: Choice, row: Row, earlier: Row, everything: Row, dots: pl.Dat
     previous = choice.period.previous()
     against = words.versus(previous) if previous and earlier.get("n_lines") else None
     failed = [category.value for category in WITHOUT_DIRECT_RESULT]
-    with st.grid(columns=5, min_column_width=170):
+    budgets = _budgets()
+    with st.grid(columns=6 if budgets else 5, min_column_width=170):
         cards.tile(
             "Effective cost",
             words.usd(row["effective_usd"]),
@@ -146,12 +153,34 @@ def _tiles(choice: Choice, row: Row, earlier: Row, everything: Row, dots: pl.Dat
                 caption=f"{everything['settled_successes']:,} of {everything['n_settled']:,} settled runs",
                 leads_to=("Failed runs", RUNS, choice.address(outcome="failure")),
             )
+        if budgets:
+            _budget_tile(budgets[0])
         cards.tile(
             "Saved by caches",
             words.usd(row["cache_net_usd"]),
             caption="Memo: never added in",
             leads_to=("Statement", "views/pnl.py", choice.address()),
         )
+
+
+def _budgets() -> list[Burn]:
+    try:
+        return worst_first()
+    except ConfigurationError:
+        # Its own page says what is wrong with budgets.yaml.
+        return []
+
+
+def _budget_tile(burn: Burn) -> None:
+    end = burn.end[0] if burn.end else None
+    amount = burn.budget.amount_usd
+    told = f"{words.usd(burn.spent_usd)} spent" if end is None else words.usd(end)
+    cards.tile(
+        "Spent of budget" if end is None else "Forecast of budget",
+        words.percent(burn.spent_share if end is None else end / float(amount)),
+        caption=f"{burn.budget.name}, {burn.span.label}: {told} of {words.usd(amount)}",
+        leads_to=(STANDING[burn.standing], "views/budgets.py", {}),
+    )
 
 
 def _shares(choice: Choice) -> None:
@@ -189,8 +218,8 @@ def _workflows(choice: Choice, units: pl.DataFrame) -> None:
             ],
             "Cost per success": [words.usd(row["settled_usd"]) for row in top],
             "95% interval": [words.interval(row["low"], row["high"]).removeprefix("95% interval ") for row in top],
-            "Runs in cohort": [row["n_runs"] for row in top],
-            "Settled successes": [row["settled_successes"] for row in top],
+            "Runs in cohort": [words.count(row["n_runs"]) for row in top],
+            "Settled successes": [words.count(row["settled_successes"]) for row in top],
             "Outcome coverage": [words.percent(row["outcome_coverage"]) for row in top],
             "Priced": [words.percent(row["priced_share"]) for row in top],
         }
@@ -228,11 +257,12 @@ def _disclosure(choice: Choice, row: Row, everything: Row) -> str:
     invoices = invoices_of(choice.period, home())
     rests_on = cost_disclosure(prices_used(choice), row["n_lines"], row["priced_share"], invoices)
     n = f"{everything['n_runs']:,} runs, {everything['n_settled']:,} settled. " if everything else ""
+    closed = closed_months(choice.period)
     method, clusters = everything.get("method") or "no method", everything.get("clusters") or "run"
     return (
         f"{rests_on} {n}Cost per success: all cost of settled runs over their successes, production unless an "
         f"environment is chosen; interval: {method}, clusters: {clusters}. "
-        "Cost without direct result is not cost that can be avoided."
+        "Cost without direct result is not cost that can be avoided." + "".join(f" {told}" for told in closed)
     )
 
 

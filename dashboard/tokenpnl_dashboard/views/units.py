@@ -155,7 +155,10 @@ def _figures(units: pl.DataFrame, runs: pl.DataFrame, by: str, column: str, defi
                     hide_index=True,
                     height="content" if table.height <= TOP else 560,
                     alt=f"{name} by {by}, {words.counted(table.height, 'row')}",
-                    column_config={title: st.column_config.Column(title, pinned=True, width=170)},
+                    column_config={
+                        **cards.right_of(table),
+                        title: st.column_config.Column(title, pinned=True, width=170),
+                    },
                 )
         st.download_button(
             "Download CSV",

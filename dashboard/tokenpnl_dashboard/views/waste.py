@@ -120,7 +120,7 @@ def _causes(choice: Choice, known: pl.DataFrame) -> None:
             "Gross": [words.usd(row["gross_usd"]) for row in rows],
             "Share": [words.percent(row["share"]) for row in rows],
             "Addressable": [words.usd(row["addressable_usd"]) if row["addressable_usd"] else "unknown" for row in rows],
-            "Lines": [row["n_lines"] for row in rows],
+            "Lines": [words.count(row["n_lines"]) for row in rows],
         }
     )
     with st.container(border=True, key="card_causes"):
@@ -133,7 +133,7 @@ def _causes(choice: Choice, known: pl.DataFrame) -> None:
                 "Category": st.column_config.ButtonColumn(
                     "Category", type="tertiary", key="open_cause", alignment="left", pinned=True
                 ),
-                **{name: st.column_config.Column(name, alignment="right") for name in ("Gross", "Share")},
+                **{name: st.column_config.Column(name, alignment="right") for name in ("Gross", "Share", "Lines")},
             },
             key="causes",
         )
@@ -179,7 +179,7 @@ def _steps(choice: Choice, by_step: pl.DataFrame) -> None:
             "Step": [f"{row['step']} ›" for row in rows],
             "Category": [words.category(row["cost_category"]) for row in rows],
             "Cost": [words.usd(row["cost_usd"]) for row in rows],
-            "Lines": [row["n_lines"] for row in rows],
+            "Lines": [words.count(row["n_lines"]) for row in rows],
         }
     )
     with st.container(border=True, key="card_steps"):
@@ -187,12 +187,13 @@ def _steps(choice: Choice, by_step: pl.DataFrame) -> None:
         st.dataframe(
             frame,
             hide_index=True,
+            height="content",
             alt="Steps by cost without direct result",
             column_config={
                 "Step": st.column_config.ButtonColumn(
                     "Step", type="tertiary", key="open_step", alignment="left", pinned=True
                 ),
-                "Cost": st.column_config.Column("Cost", alignment="right"),
+                **{name: st.column_config.Column(name, alignment="right") for name in ("Cost", "Lines")},
             },
             key="steps",
         )
