@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tokenpnl.errors import ConfigurationError
 
 STALE_AFTER = timedelta(hours=48)
+_Day = TypeVar("_Day", bound=date)
 FORMS = "all, today, yesterday, mtd, last-month, last-7d, last-24h, 2026-10, 2026-10-05, 2026-10-01..2026-10-31"
 
 
@@ -82,13 +84,23 @@ def _span_of(part: str, text: str, midnight: datetime) -> tuple[datetime, dateti
     try:
         if re.fullmatch(r"\d{4}-\d{2}", part):
             start = midnight.replace(year=int(part[:4]), month=int(part[5:]), day=1)
-            return start, (start + timedelta(days=32)).replace(day=1)
+            return start, month_after(start)
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", part):
             start = midnight.replace(year=int(part[:4]), month=int(part[5:7]), day=int(part[8:]))
             return start, start + timedelta(days=1)
     except (ValueError, OverflowError) as error:
         raise ConfigurationError(f"the period {text!r} names no real date: {error}; write one of {FORMS}") from error
     raise ConfigurationError(f"the period {text!r} is not understood; write one of {FORMS}")
+
+
+def month_after(first: _Day, *, months: int = 1) -> _Day:
+    """Return the first of the month that follows.
+
+    Args:
+        first: the first day of a month, as a date or a moment.
+        months: how many months later, at most 12.
+    """
+    return (first + timedelta(days=31 * months + 1)).replace(day=1)
 
 
 def reading_moment(newest_at: datetime | None, *, now: datetime) -> datetime:

@@ -1,5 +1,6 @@
 """Splitting a whole so that the parts sum to it exactly: largest remainder, in whole units of the smallest kind."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import polars as pl
@@ -46,6 +47,25 @@ def split_exactly(claims: pl.DataFrame, whole: str, weight: str, *, of: str, tie
     ranked = ranked.with_columns(part=pl.col("part") + pl.when(pl.col("left") < 0).then(less).otherwise(more))
     nothing = weighed.filter(~pl.col("claims")).select("row", pl.lit(0, pl.Int128).alias("part"))
     return pl.concat([ranked.select("row", "part"), nothing]).sort("row")["part"]
+
+
+def split_money(whole: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
+    """Return parts of an amount by weight that sum to it exactly, at twelve decimals, by largest remainder.
+
+    Args:
+        whole: the amount; it may be negative.
+        weights: of equal sign; all 0: equal parts.
+    """
+    total = sum(weights, Decimal(0))
+    if not total:
+        weights, total = [Decimal(1)] * len(weights), Decimal(len(weights))
+    exact = [whole * weight / total for weight in weights]
+    parts = [part.quantize(_ONE_PICODOLLAR, rounding="ROUND_FLOOR") for part in exact]
+    left = int((whole - sum(parts, Decimal(0))) / _ONE_PICODOLLAR)
+    order = sorted(range(len(parts)), key=lambda place: (parts[place] - exact[place], place))
+    for place in order[:left]:
+        parts[place] += _ONE_PICODOLLAR
+    return parts
 
 
 def _in_units(weight: pl.Expr, total: pl.Expr) -> pl.Expr:

@@ -1,9 +1,9 @@
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
 from tokenpnl.errors import ConfigurationError
-from tokenpnl_analytics.periods import Period, parse_period
+from tokenpnl_analytics.periods import Period, month_after, parse_period
 
 NOW = datetime(2026, 11, 24, 10, 30, tzinfo=UTC)
 
@@ -52,3 +52,9 @@ def test_the_previous_period_ends_where_this_one_begins() -> None:
     period = parse_period("2026-10", now=NOW)
     assert period.previous() == Period("before 2026-10", utc(2026, 8, 31), utc(2026, 10, 1))
     assert parse_period("all", now=NOW).previous() is None
+
+
+def test_a_month_is_followed_by_the_first_of_the_next_and_a_quarter_by_that_of_the_third() -> None:
+    assert month_after(utc(2026, 12, 1)) == utc(2027, 1, 1)
+    assert month_after(date(2028, 1, 1)) == date(2028, 2, 1)
+    assert month_after(date(2026, 1, 1), months=3) == date(2026, 4, 1)

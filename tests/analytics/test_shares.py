@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpnl_analytics.shares import dollars, in_picodollars, split_exactly
+from tokenpnl_analytics.shares import dollars, in_picodollars, split_exactly, split_money
 
 
 def split(whole: int, weights: list[float]) -> list[int]:
@@ -53,3 +53,19 @@ def test_picodollars_are_money_exactly() -> None:
     frame = pl.DataFrame({"pico": [1, 2_490_000_000_001]}).with_columns(dollars("pico").alias("usd"))
     assert frame["usd"].to_list() == [Decimal("0.000000000001"), Decimal("2.490000000001")]
     assert frame.select(in_picodollars(pl.col("usd")))["usd"].to_list() == [1, 2_490_000_000_001]
+
+
+MONEY = st.decimals(-(10**9), 10**9, places=12)
+
+
+def test_money_below_nothing_is_split_to_the_last_digit() -> None:
+    # -10 / 3 is -3.33: rounded down -4 each, and two of the three get one back.
+    parts = split_money(Decimal(-10).scaleb(-12), [Decimal(1)] * 3)
+    assert parts == [Decimal(-3).scaleb(-12), Decimal(-3).scaleb(-12), Decimal(-4).scaleb(-12)]
+
+
+@given(MONEY, st.lists(st.decimals(0, 10**6, places=12), min_size=1, max_size=20))
+def test_parts_of_money_sum_to_the_whole(whole: Decimal, weights: list[Decimal]) -> None:
+    parts = split_money(whole, weights)
+    assert sum(parts) == whole
+    assert len(parts) == len(weights)

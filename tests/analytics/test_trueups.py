@@ -3,15 +3,13 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.analytics.priced import laid
 
 from tokenpnl.tables import LINE_ITEMS
 from tokenpnl_analytics.classify import classify
 from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.pricing.prices import charge
-from tokenpnl_analytics.pricing.trueups import split, true_ups
+from tokenpnl_analytics.pricing.trueups import true_ups
 from tokenpnl_analytics.rules.prices import CONTRACT
 
 STEPS = "steps: [{above: 0, pct: 0}, {above: 10, pct: 10}, {above: 20, pct: 20}]"
@@ -75,16 +73,6 @@ def test_lines_are_never_rated_again_and_the_settlement_is_dated_in_its_month(ro
 def test_tenants_share_a_settlement_by_their_cost(rows):
     made = settled(rows, "rebates: [{name: r, steps: [{above: 0, pct: 10}]}]", *[{"tenant": t} for t in "aab"])
     assert made.select("tenant", "cost_usd").rows() == [("a", Decimal("-0.5")), ("b", Decimal("-0.25"))]
-
-
-MONEY = st.decimals(-(10**9), 10**9, places=12)
-
-
-@given(MONEY, st.lists(st.decimals(0, 10**6, places=12), min_size=1, max_size=20))
-def test_shares_sum_to_the_whole(whole, weights):
-    parts = split(whole, weights)
-    assert sum(parts) == whole
-    assert len(parts) == len(weights)
 
 
 def test_nothing_to_settle_is_an_empty_table(rows):

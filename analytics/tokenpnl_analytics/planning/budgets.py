@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from tokenpnl_analytics.frames import MONEY, TIME
+from tokenpnl_analytics.periods import month_after
 from tokenpnl_analytics.planning.forecast import SHAPE_DAYS, Forecast, daily, forecast
 from tokenpnl_analytics.rules.budgets import Budget
 
@@ -123,7 +124,7 @@ def span_of(budget: Budget, at: datetime, zone: str) -> Span:
     quarterly = budget.every == "quarter"
     month = (local.month - 1) // 3 * 3 + 1 if quarterly else local.month
     first = date(local.year, month, 1)
-    after = (first + timedelta(days=100 if quarterly else 32)).replace(day=1)
+    after = month_after(first, months=3 if quarterly else 1)
     label = f"{first.year}-Q{(month + 2) // 3}" if quarterly else f"{first:%Y-%m}"
     begin, end = (datetime(day.year, day.month, 1, tzinfo=ZoneInfo(zone)) for day in (first, after))
     utc = ZoneInfo("UTC")

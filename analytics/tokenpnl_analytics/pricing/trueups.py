@@ -10,7 +10,9 @@ import polars as pl
 from tokenpnl.model import ChargeKind, CostCategory, CostSource, PriceSource, ServedReason, UsageKind
 from tokenpnl.tables import LINE_ITEMS
 from tokenpnl_analytics.frames import conform, empty, schema_of
+from tokenpnl_analytics.periods import month_after
 from tokenpnl_analytics.rules.prices import Match, PriceFile, VolumeRule, fits
+from tokenpnl_analytics.shares import split_money
 from tokenpnl_ingest.dialects.providers import provider_of
 
 ADJUSTMENT, CREDIT = "Adjustment", "Credit"
@@ -51,7 +53,7 @@ def true_ups(line_items: pl.DataFrame, contract: PriceFile, month: str) -> pl.Da
         the month, `cost_category` unattributed; sorted by line id. Terms that come to 0 have no line.
     """
     begins = datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC)
-    ends = (begins + timedelta(days=32)).replace(day=1)
+    ends = month_after(begins)
     usage = line_items.filter(
         (pl.col("started_at") >= begins)
         & (pl.col("started_at") < ends)
@@ -124,7 +126,7 @@ def _lines(
         return
     shares = usage.group_by(_SHARED_BY).agg(pl.col("contracted_cost_usd").sum()).sort(_SHARED_BY, nulls_last=True)
     for (tenant, provider, model), usd in zip(
-        shares.select(_SHARED_BY).iter_rows(), split(due, shares["contracted_cost_usd"].to_list()), strict=True
+        shares.select(_SHARED_BY).iter_rows(), split_money(due, shares["contracted_cost_usd"].to_list()), strict=True
     ):
         if usd:
             name = f"{month}/{rule.name}/{tenant}/{provider}/{model}"
@@ -151,20 +153,6 @@ def _lines(
                 "served_reason": ServedReason.PRIMARY.value,
                 "flags": "",
             }
-
-
-def split(whole: Decimal, weights: list[Decimal]) -> list[Decimal]:
-    """Return parts of a whole by weight that sum to it exactly, at twelve decimals, by largest remainder."""
-    total = sum(weights, Decimal(0))
-    if not total:
-        weights, total = [Decimal(1)] * len(weights), Decimal(len(weights))
-    exact = [whole * weight / total for weight in weights]
-    parts = [part.quantize(_PICO, rounding="ROUND_FLOOR") for part in exact]
-    left = int((whole - sum(parts, Decimal(0))) / _PICO)
-    order = sorted(range(len(parts)), key=lambda place: (parts[place] - exact[place], place))
-    for place in order[:left]:
-        parts[place] += _PICO
-    return parts
 
 
 def _overrides(rows: list[dict[str, object]]) -> dict[str, pl.DataType]:

@@ -1,6 +1,6 @@
 """Line items of a book, for whoever needs them whole: exports, close, allocation; and what capacity cost each run."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -9,6 +9,7 @@ from tokenpnl.tables import LINE_ITEMS
 from tokenpnl_analytics.capacity.items import CAPACITY_KINDS
 from tokenpnl_analytics.capacity.run_capacity import capacity_of_runs
 from tokenpnl_analytics.frames import conform
+from tokenpnl_analytics.periods import month_after
 from tokenpnl_dashboard.book import Book
 
 
@@ -32,9 +33,9 @@ def run_capacity(book: Book, *, since: datetime | None, until: datetime | None) 
 
 def whole_months(since: datetime | None, until: datetime | None) -> tuple[datetime | None, datetime | None]:
     """Return the span widened to whole months in UTC, and to the one after its end; None stays open."""
-    first = None if since is None else since.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return first, None if until is None else _next_month(until.astimezone(UTC))
+    first = None if since is None else _first_of_month(since)
+    return first, None if until is None else month_after(_first_of_month(until))
 
 
-def _next_month(moment: datetime) -> datetime:
-    return (moment.replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+def _first_of_month(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
