@@ -101,3 +101,17 @@ def test_another_definition_of_success_books_everything_again_once(home: Home) -
         again.policy()
         (request,) = again.rebooks()
         assert (request.since, request.until) == (None, None)
+
+
+def test_files_that_change_while_nothing_new_arrives_are_read(home: Home) -> None:
+    with instructions_of(home) as told:
+        assert told.rebooks() == []
+        write(home, "contract.yaml", CHEAPER)
+        assert price_at(told, BEFORE) == Decimal(8)
+    (home.config / "contract.yaml").unlink()
+    write(home, "outcomes.yaml", "workflows: [{workflow: desk, owner: ann, success: resolved, window: 2d}]")
+    with instructions_of(home) as again:
+        (request,) = again.rebooks()
+        assert (request.since, request.until) == (None, None)
+        since = datetime.now(UTC)
+        assert (price_at(again, BEFORE), price_at(again, since)) == (Decimal(8), Decimal(10))

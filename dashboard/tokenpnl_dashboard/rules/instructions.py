@@ -89,10 +89,7 @@ class HomeInstructions:
 
     def policy(self) -> Policy:
         """Return how to book now."""
-        stamp = self._configuration.stamp()
-        if stamp != self._stamp:
-            self._read()
-            self._stamp = stamp
+        self._read_again()
         return Policy(self._card(), self._rules)
 
     def capacity(self) -> CapacityRules:
@@ -109,12 +106,24 @@ class HomeInstructions:
         return self._capacity[1]
 
     def rebooks(self) -> Sequence[Rebook]:
-        """Return the requests that are not done yet, oldest first."""
+        """Return the requests that are not done yet, oldest first.
+
+        Files that changed are read before, whether or not there is anything new to book: new prices hold from when they
+        are read, and another definition of success is a request. Only a home without books waits for its first ones.
+        """
+        if self._sections():
+            self._read_again()
         return [Rebook(one.id, one.since, one.until) for one in self._control.open_rebooks()]
 
     def finish(self, rebook: Rebook) -> None:
         """Note that a request is done."""
         self._control.finish_rebook(rebook.number)
+
+    def _read_again(self) -> None:
+        stamp = self._configuration.stamp()
+        if stamp != self._stamp:
+            self._read()
+            self._stamp = stamp
 
     def _read(self) -> None:
         try:
