@@ -178,13 +178,19 @@ class Bookkeeper:
             began = time.monotonic()
             try:
                 self.catch_up()
+            except StoreError as error:
+                log.error("the books wait, what arrives is kept: %s", error)
+                self._try_again()
             except Exception:  # the thread's border: the mark was not moved, so the next round does it again
                 log.exception("a round of bookkeeping failed; it is tried again")
-                if not self._closing:
-                    threading.Event().wait(_TROUBLE_S)
-                    self._wake.set()
+                self._try_again()
             # Under load a pause as long as the work leaves half a core to ingest and makes fewer, larger rounds.
             threading.Event().wait(max(_PAUSE_S, time.monotonic() - began))
+
+    def _try_again(self) -> None:
+        if not self._closing:
+            threading.Event().wait(_TROUBLE_S)
+            self._wake.set()
 
     def _mark(self) -> int:
         newest = self._store.query("table", name=BOOKED.name, order_by="batch_no", descending=True, limit=1)

@@ -4,20 +4,22 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
 
-from tokenpnl.errors import ConfigurationError
+from tokenpnl.errors import ConfigurationError, StoreError
 from tokenpnl.instrumentors import candidates, native_clients
 from tokenpnl.model import CostCategory
-from tokenpnl.tables import UNBOOKED
+from tokenpnl.tables import BATCHES, BOOKED, UNBOOKED
 from tokenpnl_analytics.rules.registry import RULE_FILES
 from tokenpnl_analytics.unit_cost.units import PRICED_SHARE_FLOOR
 from tokenpnl_dashboard import words
 from tokenpnl_dashboard.book import Book
 from tokenpnl_dashboard.processes.serve import taken
 from tokenpnl_dashboard.rules.configuration import Configuration
+from tokenpnl_ingest.control import ControlStore
 from tokenpnl_ingest.home import Home, running_collector
 from tokenpnl_ingest.serve import CollectorPorts
 
@@ -25,6 +27,7 @@ GOOD, NOTE, BROKEN, UNTRUSTED = "ok", "note", "broken", "untrusted"
 _MISSING_FLOOR = 0.02
 _COVERAGE_FLOOR = 0.9
 _MOST_NAMED = 5
+_BOOKED_WITHIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,13 @@ def _instrumentation_findings() -> Iterator[Finding]:
         yield Finding(f"client {client}", GOOD, "writes its own spans")
 
 
-def data_findings(book: Book) -> Iterator[Finding]:
-    """Yield whether the numbers of the store can be trusted, and what would make them better."""
+def data_findings(book: Book, now: datetime | None = None) -> Iterator[Finding]:
+    """Yield whether the numbers of the store can be trusted, and what would make them better.
+
+    Args:
+        book: the store.
+        now: aware, default the clock's; what arrived more than a minute ago should be in the books.
+    """
     spans = _count(book, "spans")
     if spans == 0:
         yield Finding(
@@ -89,11 +97,21 @@ def data_findings(book: Book) -> Iterator[Finding]:
         return
     newest = words.moment(book.version().newest_at)
     yield Finding("data", GOOD, f"{spans:,} spans, {_count(book, 'runs'):,} runs, newest {newest}")
+    yield from _lag_findings(book, now or datetime.now(UTC))
     yield from _price_findings(book)
     yield from _usage_findings(book)
     yield from _outcome_findings(book)
     yield from _quarantine_findings(book)
     yield from _unbooked_findings(book)
+
+
+def control_findings(home: Home) -> Iterator[Finding]:
+    """Yield that the control store cannot be opened, if so: without it nothing is booked and nothing is closed."""
+    try:
+        with ControlStore.of(home):
+            pass
+    except (ConfigurationError, StoreError) as error:
+        yield Finding("control store", BROKEN, str(error), "start it; what arrives meanwhile is kept and booked then")
 
 
 def rule_findings(home: Home) -> Iterator[Finding]:
@@ -108,6 +126,17 @@ def rule_findings(home: Home) -> Iterator[Finding]:
     if present:
         names = _named([file.name for file in present])
         yield Finding("rule files", GOOD, f"{len(present)} in {found.folder}: {names}")
+
+
+def _lag_findings(book: Book, now: datetime) -> Iterator[Finding]:
+    loaded = int(book.query("version")["loaded_batch_no"][0])
+    marks = book.query("table", name=BOOKED.name, order_by="batch_no", descending=True, limit=1)["batch_no"]
+    booked = int(marks[0]) if len(marks) else 0
+    first = book.query("table", name=BATCHES.name, where={"batch_no": [booked + 1]}, columns=["received_at"])
+    arrived = first["received_at"].to_list()
+    if booked < loaded and arrived and now - arrived[0] > _BOOKED_WITHIN:
+        found = f"{loaded - booked:,} batches that arrived since {words.moment(arrived[0])} are not in them"
+        yield Finding("books", UNTRUSTED, found, "the log of the collector says why")
 
 
 def _unbooked_findings(book: Book) -> Iterator[Finding]:

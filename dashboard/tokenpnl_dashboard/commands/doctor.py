@@ -28,7 +28,7 @@ def command(home: Path | None, *, as_json: bool) -> int:
     from tokenpnl_ingest.home import Home
 
     place = Home.at(home)
-    findings = [*checks.environment_findings(place), *checks.rule_findings(place)]
+    findings = [*checks.environment_findings(place), *checks.control_findings(place), *checks.rule_findings(place)]
     with open_book(place) as book:
         findings.extend(checks.data_findings(book))
     if as_json:
