@@ -215,6 +215,11 @@ def markdown(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|$~:])", r"\\\1", text)
 
 
+def code(text: str) -> str:
+    """Return the text as Markdown code on one line; what would end the code is left out."""
+    return f"`{' '.join(text.replace('`', '').split())}`"
+
+
 def title(word: str) -> str:
     """Return an identifier as a title: `input_cache_read` becomes `Input cache read`."""
     return word.replace("_", " ").capitalize()

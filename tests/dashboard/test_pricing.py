@@ -1,9 +1,13 @@
 """The prices of a home and the verb over them; each of its calls costs $0.021 at list price."""
 
+import io
 import json
 import shutil
+import urllib.error
+import urllib.request
 from datetime import UTC, datetime
 from decimal import Decimal
+from http.client import HTTPMessage
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,15 @@ from tokenpnl_analytics.closing.close import sha256_of
 from tokenpnl_dashboard.book import open_book
 from tokenpnl_dashboard.cli import tokenpnl as program
 from tokenpnl_dashboard.closing.months import faults
-from tokenpnl_dashboard.rules.pricing import Span, card_in_force, fetched, open_spans, stored_card
+from tokenpnl_dashboard.rules.pricing import (
+    MOST_BYTES,
+    HttpsOnly,
+    Span,
+    card_in_force,
+    fetched,
+    open_spans,
+    stored_card,
+)
 from tokenpnl_ingest.control import ControlStore
 from tokenpnl_ingest.home import CONFIG_VARIABLE, CONTROL_VARIABLE, Home
 
@@ -261,3 +273,18 @@ def test_a_newer_edition_of_the_published_prices_is_taken_only_when_asked(home: 
 def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
         fetched(str(tmp_path / "none.json"))
+
+
+def test_a_file_beyond_any_price_list_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "endless.json"
+    with file.open("wb") as sink:
+        sink.truncate(MOST_BYTES + 1)
+    with pytest.raises(ConfigurationError, match="larger than 32 MiB"):
+        fetched(str(file))
+
+
+@pytest.mark.parametrize("newurl", ["http://127.0.0.1/prices.json", "ftp://127.0.0.1/prices.json"])
+def test_prices_are_not_followed_away_from_https(newurl: str) -> None:
+    asked = urllib.request.Request("https://127.0.0.1/prices.json")
+    with pytest.raises(urllib.error.URLError, match="not https"):
+        HttpsOnly().redirect_request(asked, io.BytesIO(), 302, "Found", HTTPMessage(), newurl)

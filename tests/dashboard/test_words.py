@@ -90,6 +90,10 @@ def test_markdown_shows_money_as_money() -> None:
     assert words.markdown("$5 of a_b") == "\\$5 of a\\_b"
 
 
+def test_an_id_from_an_address_stays_code_whatever_it_holds() -> None:
+    assert words.code("a` ![x](http://far)\n# b") == "`a ![x](http://far) # b`"
+
+
 def test_every_category_has_a_title_and_a_meaning() -> None:
     assert set(words.CATEGORY) == set(CostCategory)
     assert set(words.CATEGORY_MEANING) == set(CostCategory)

@@ -1,12 +1,14 @@
 """The prices of a home: those in force, those that its files say, what a change would do, and putting it in force."""
 
 import json
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import closing as closed_after
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.client import HTTPMessage
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import polars as pl
 
@@ -32,6 +34,7 @@ PRICE_FILES: dict[str, RuleFile[Any]] = {
     "fx": FX,
     "litellm": LITELLM,
 }
+MOST_BYTES = 32 << 20
 _USAGE = (
     "tenant", "attempt_id", "provider", "model", "service_tier", "deployment", "region", "started_at", "billed",
     "input_total_tokens", "web_searches", "reported_cost_usd",
@@ -260,19 +263,36 @@ def _without(whole: Span, since: datetime, until: datetime) -> Iterator[Span]:
 
 
 def fetched(source: str) -> bytes:
-    """Return the bytes of a file, or of an https address that the caller named.
+    """Return the bytes of a file, or of an https address that the caller named; it may lead to another https address.
 
     Raises:
-        ConfigurationError: it cannot be read.
+        ConfigurationError: it cannot be read, leads away from https, or is larger than any price list.
     """
-    import urllib.error
-    import urllib.request
-
     try:
         if source.startswith("https://"):
-            with closed_after(urllib.request.urlopen(source, timeout=30)) as answer:  # noqa: S310  # https, as asked
-                content: bytes = answer.read()
-                return content
-        return Path(source).read_bytes()
-    except (OSError, urllib.error.URLError) as error:
+            with urllib.request.build_opener(HttpsOnly).open(source, timeout=30) as answer:
+                content: bytes = answer.read(MOST_BYTES + 1)
+        else:
+            with Path(source).open("rb") as file:
+                content = file.read(MOST_BYTES + 1)
+    except OSError as error:
         raise ConfigurationError(f"{source} cannot be read: {error}; name a file, or an https address") from error
+    if len(content) > MOST_BYTES:
+        raise ConfigurationError(f"{source} is larger than {MOST_BYTES >> 20} MiB; a price list has a few")
+    return content
+
+
+class HttpsOnly(urllib.request.HTTPRedirectHandler):
+    """Follows to https alone: on the way over plain http anybody could write the prices."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        """Return the request that follows.
+
+        Raises:
+            URLError: the address is not https.
+        """
+        if not newurl.lower().startswith("https://"):
+            raise urllib.error.URLError(f"it leads to {newurl}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -33,7 +33,7 @@ def _draw(run: Row) -> None:
     span = spans.filter(pl.col("span_id") == selected)
     with right, st.container(border=True, key="card_span"):
         if span.is_empty():
-            st.markdown(f"Span `{selected}` is not part of this run. Pick one in the figure above.")
+            st.markdown(f"Span {words.code(selected)} is not part of this run. Pick one in the figure above.")
         else:
             draw_span(span.to_dicts()[0], attempts.filter(pl.col("span_id") == selected), lines)
     if attempts.height:
@@ -154,7 +154,7 @@ if edition().newest_at is None:
     cards.nothing_yet()
 elif found is None or found.is_empty():
     st.title("No such run", anchor=False)
-    name = f"`{wanted}` is not in the books." if wanted else "The address names no run."
+    name = f"{words.code(wanted)} is not in the books." if wanted else "The address names no run."
     st.markdown(f"{name} Choose one from the list.")
     st.page_link("views/runs.py", label="All runs", icon=":material/arrow_back:")
 else:
@@ -164,6 +164,6 @@ else:
     owner = [the_run["workflow"], the_run["customer_id"], the_run["environment"], the_run["release"]]
     st.markdown(
         " · ".join([*(words.markdown(part) for part in owner if part), words.moment(the_run["started_at"])])
-        + f" · run `{wanted}`"
+        + f" · run {words.code(wanted or '')}"
     )
     _draw(the_run)

@@ -109,7 +109,7 @@ def _undefined(defined: dict[str | None, Row]) -> None:
     lacking = [name for name, row in defined.items() if name is not None and row["owner"] is None]
     if not lacking:
         return
-    shown = words.listed([f"`{name.replace('`', '')}`" for name in lacking[:5]])
+    shown = words.listed([words.code(name) for name in lacking[:5]])
     more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
     with st.container(border=True):
         st.markdown(
