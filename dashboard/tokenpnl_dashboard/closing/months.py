@@ -273,7 +273,7 @@ class Closing:
         return pl.DataFrame(rows, schema=INVOICES, orient="row")
 
     def _untouched(self) -> Condition:
-        wrong = faults(self.home, self.control)
+        wrong = _tampered(self.home, self.control)
         if not wrong:
             told = "nobody has touched the audit chain, nor a closed month"
             return Condition("audit_chain", fulfilled=True, told=told)
@@ -315,6 +315,18 @@ def close_status(control: ControlStore) -> pl.DataFrame:
 
 def faults(home: Home, control: ControlStore) -> list[str]:
     """Return what is wrong with the audit chain and with the closed months, a sentence each; empty: nothing."""
+    closed = {step.month for step in control.closes() if step.state is CloseState.CLOSED}
+    there = {path.name for path in home.closed.iterdir()} if home.closed.is_dir() else set()
+    unknown = sorted(name for name in there - closed if re.fullmatch(r"[0-9]{4}-[0-9]{2}", name))
+    return _tampered(home, control) + [
+        f"{name}: its figures are there, but the control store knows no close of it: an older one was restored, or a "
+        "close was interrupted; close it again"
+        for name in unknown
+    ]
+
+
+def _tampered(home: Home, control: ControlStore) -> list[str]:
+    """Return what is wrong with the audit chain and with the months that it says are closed."""
     found = control.verify()
     for step in control.closes():
         if step.state is CloseState.CLOSED:

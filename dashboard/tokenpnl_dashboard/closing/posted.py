@@ -22,6 +22,8 @@ from tokenpnl_dashboard.questions.lines import line_items, run_capacity, whole_m
 from tokenpnl_ingest.control import Close, CloseState, ControlStore
 from tokenpnl_ingest.home import Home
 
+_HASH, _MOST_WHOLE = 64, 3
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -75,7 +77,12 @@ def told_of(closed: Sequence[Close], *, posted: bool) -> str:
     if not closed:
         return ""
     if posted:
-        seals = [f"{step.month} as closed on {words.day(step.at)}, SHA-256 {step.snapshot_sha256}" for step in closed]
+        # Of many months the beginning of each hash must do: a page of paper has an end.
+        digits = _HASH if len(closed) <= _MOST_WHOLE else _HASH // 4
+        seals = [
+            f"{step.month} as closed on {words.day(step.at)}, SHA-256 {(step.snapshot_sha256 or '')[:digits]}"
+            for step in closed
+        ]
         return f"{'; '.join(seals)}; what changed in closed months since is carried by the open one"
     months = words.listed([step.month for step in closed])
     be = "is" if len(closed) == 1 else "are"
