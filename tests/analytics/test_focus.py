@@ -85,6 +85,7 @@ def test_tokens_on_a_commitment_cost_nothing_but_keep_their_list_cost() -> None:
 def test_a_share_of_a_gpu_hour_is_priced_as_a_share() -> None:
     gpu = {"usage_kind": "gpu_time", "cost_source": "gpu", "quantity": 1_000_003, "usd": "0.000691667001"}
     row = focus_rows(lines_of(gpu | {"provider": None})).row(0, named=True)
+    assert (row["PricingCategory"], row["CommitmentDiscountId"]) == ("Standard", None)
     assert (row["PricingQuantity"], row["PricingUnit"]) == (1, "Shares")
     assert row["ListUnitPrice"] == row["ListCost"] == usd("0.000691667001")
     assert (row["ConsumedQuantity"], row["ConsumedUnit"]) == (usd("1.000003"), "Seconds")

@@ -152,7 +152,8 @@ def _costs() -> list[pl.Expr]:
         pl.when(~statement_line).then(pl.when(_LUMP).then(pl.lit(SHARES)).otherwise(unit)).alias("PricingUnit"),
         pl.when(~statement_line).then(_AMOUNT).alias("ConsumedQuantity"),
         pl.when(~statement_line).then(unit).alias("ConsumedUnit"),
-        pl.when(amortised)
+        # A share of a GPU of one's own is amortised, but no commitment of a seller's discounts it.
+        pl.when((pl.col("cost_source") == CostSource.COMMITMENT.value) | _RESERVED)
         .then(pl.lit("Committed"))
         .when(~statement_line)
         .then(pl.lit("Standard"))
