@@ -119,6 +119,26 @@ def memo_lines(lines: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
     return _grouped(sums, by, _memos(sums))
 
 
+def with_app_cache(rows: pl.DataFrame, calls: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
+    """Return the statement with the memo of what answers of the application's cache would have cost.
+
+    Args:
+        rows: result of `statement` by the same dimensions.
+        calls: calls that the application's cache answered: the dimensions and `cache_avoided_usd`.
+        by: the dimensions.
+
+    Returns:
+        The rows in order with `app_cache_avoided_usd`: 0 where the cache answered nothing, NULL where nobody knows.
+    """
+    avoided = known_sum(pl.col("cache_avoided_usd")).alias("app_cache_avoided_usd")
+    if not by:
+        return rows.with_columns(calls.select(avoided))
+    found = calls.group_by(list(by)).agg(avoided, pl.len().alias("n_hits"))
+    joined = rows.join(found, on=list(by), how="left", nulls_equal=True, maintain_order="left")
+    none = pl.when(pl.col("n_hits").is_null()).then(_ZERO).otherwise("app_cache_avoided_usd")
+    return joined.with_columns(none.alias("app_cache_avoided_usd")).drop("n_hits")
+
+
 def cost_by_category(lines: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
     """Return `by, cost_category, cost_usd, n_lines` in the order of the rules; absent categories have no row."""
     order = {category.value: place for place, category in enumerate(CostCategory)}

@@ -9,10 +9,17 @@ from hypothesis import strategies as st
 from tokenpnl.model import CostCategory
 from tokenpnl.tables import LINE_ITEMS
 from tokenpnl_analytics.classify import classify
-from tokenpnl_analytics.frames import conform
+from tokenpnl_analytics.frames import MONEY, conform
 from tokenpnl_analytics.pricing.memos import primary_costs
 from tokenpnl_analytics.pricing.prices import charge
-from tokenpnl_analytics.statement import cost_by_category, in_periods, line_item_sums, memo_lines, statement
+from tokenpnl_analytics.statement import (
+    cost_by_category,
+    in_periods,
+    line_item_sums,
+    memo_lines,
+    statement,
+    with_app_cache,
+)
 from tokenpnl_analytics.unit_cost.units import cohort
 
 OUT = {"output_text_tokens": 100_000}  # 1 USD on gpt-4o
@@ -176,3 +183,17 @@ def test_batch_savings_are_what_the_standard_tier_would_have_cost_more(books):
     # One dollar at the standard tier and half of it in batch; the saving is beside, never added in.
     assert (row["effective_usd"], row["batch_savings_usd"]) == (Decimal("1.5"), Decimal("0.5"))
     assert memo_lines(books([OUT], [{}]))["batch_savings_usd"].to_list() == [Decimal(0)]
+
+
+def test_what_the_applications_cache_avoided_is_a_memo_by_dimension():
+    rows = pl.DataFrame({"workflow": ["a", "b", "c"], "effective_usd": [Decimal(1), Decimal(2), Decimal(3)]})
+    calls = pl.DataFrame(
+        {"workflow": ["a", "a", "b"], "cache_avoided_usd": [Decimal("0.5"), Decimal("0.25"), None]},
+        schema_overrides={"cache_avoided_usd": MONEY},
+    )
+    found = with_app_cache(rows, calls, ["workflow"])
+    # Nobody knows what the hit of b avoided; c had none.
+    assert found["app_cache_avoided_usd"].to_list() == [Decimal("0.75"), None, Decimal(0)]
+    assert found["effective_usd"].to_list() == rows["effective_usd"].to_list()
+    total = with_app_cache(rows.select(pl.col("effective_usd").sum()), calls)
+    assert total["app_cache_avoided_usd"].to_list() == [Decimal("0.75")]

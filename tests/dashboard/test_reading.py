@@ -11,7 +11,8 @@ from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.periods import Period
 from tokenpnl_dashboard import state
 from tokenpnl_dashboard.parts.filters import Choice
-from tokenpnl_dashboard.questions import pnl
+from tokenpnl_dashboard.questions import pnl, reports
+from tokenpnl_dashboard.questions.reports import Asked
 
 ALL = Period("all", None, None)
 
@@ -34,6 +35,18 @@ def total(choice: Choice, column: str, *, most: int = 12) -> tuple[Decimal, Deci
 def test_the_columns_of_a_statement_add_up_to_its_total(book: FrameBook, column: str) -> None:
     parts, whole = total(Choice(ALL, {}), column)
     assert parts == whole == book.frames["line_items"]["cost_usd"].sum()
+
+
+@pytest.mark.parametrize("column", ["day", "month", "workflow", "model"])
+def test_what_the_applications_cache_avoided_stands_in_the_statement(book: FrameBook, column: str) -> None:
+    hits = {"cached": pl.lit(value=True), "cache_avoided_usd": pl.lit(Decimal("0.5"))}
+    book.frames["calls"] = book.frames["calls"].with_columns(**hits)
+    state.serve(book)
+    found, whole = pnl.statement_by(Choice(ALL, {}), column, most=2)
+    assert found["app_cache_avoided_usd"].sum() == whole["app_cache_avoided_usd"][0]
+    assert whole["app_cache_avoided_usd"][0] == Decimal("0.5") * book.frames["calls"].height
+    told = reports.pnl(book, Asked(ALL, NOW, column, "UTC"))
+    assert told["app_cache_avoided_usd"].sum() == whole["app_cache_avoided_usd"][0]
 
 
 def test_beyond_the_dearest_the_others_are_one_column_and_nothing_is_lost(book: FrameBook) -> None:

@@ -7,10 +7,10 @@ import polars as pl
 import streamlit as st
 
 from tokenpnl.semconv import SYNTHETIC
-from tokenpnl.tables import LINE_ITEMS, RESOURCES
+from tokenpnl.tables import CALLS, LINE_ITEMS, RESOURCES
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.rules.outcomes import OUTCOMES
-from tokenpnl_analytics.statement import GRAINS, in_periods, statement
+from tokenpnl_analytics.statement import GRAINS, in_periods, statement, with_app_cache
 from tokenpnl_analytics.unit_cost.outcome_rules import windows_of
 from tokenpnl_analytics.unit_cost.units import PRODUCTION, cohort, unit_costs
 from tokenpnl_dashboard.parts.filters import Choice, bounds
@@ -57,17 +57,33 @@ def statement_by(choice: Choice, column: str, *, most: int) -> tuple[pl.DataFram
     """
     lines = sums(choice, choice.period, column)
     runs = the_cohort(choice, choice.period) if _of_runs(choice) else None
-    total = statement(lines, runs=runs)
+    hits = _cache_hits(choice, "started_at" if column in GRAINS else column)
+    total = _with_hits(statement(lines, runs=runs), hits)
     if column in GRAINS:
         timed = lines.with_columns(pl.col(column).cast(pl.Datetime("ns", "UTC")).alias("period"))
         periodic = None if runs is None else in_periods(runs, column)
-        return statement(timed, ["period"], runs=periodic).rename({"period": column}), total
+        found = statement(timed, ["period"], runs=periodic)
+        found = _with_hits(found, None if hits is None else in_periods(hits, column), "period")
+        return found.rename({"period": column}), total
     kept = figures.dearest(lines, column, most=most)
     lines = figures.folded(lines, column, kept)
     if runs is not None and column in runs.columns:
         runs = figures.folded(runs, column, kept)
-    found = statement(lines, [column], runs=runs)
+    hits = None if hits is None else figures.folded(hits, column, kept)
+    found = _with_hits(statement(lines, [column], runs=runs), hits, column)
     return found.sort("effective_usd", descending=True, nulls_last=True), total
+
+
+def _cache_hits(choice: Choice, column: str) -> pl.DataFrame | None:
+    """Return the calls that the application's cache answered; None where calls do not know what is asked by."""
+    if not {column, *choice.where} <= set(CALLS.names):
+        return None
+    where = {**choice.where, "cached": [True]}
+    return ask("table", name=CALLS.name, columns=[column, "cache_avoided_usd"], where=where, **bounds(choice.period))
+
+
+def _with_hits(found: pl.DataFrame, hits: pl.DataFrame | None, *by: str) -> pl.DataFrame:
+    return found if hits is None else with_app_cache(found, hits, by)
 
 
 def _of_runs(choice: Choice) -> bool:

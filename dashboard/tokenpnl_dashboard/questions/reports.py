@@ -16,7 +16,7 @@ from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.rules.outcomes import OutcomesFile
 from tokenpnl_analytics.sampling import estimated_totals
-from tokenpnl_analytics.statement import GRAINS, in_periods, statement
+from tokenpnl_analytics.statement import GRAINS, in_periods, statement, with_app_cache
 from tokenpnl_analytics.summary import summary
 from tokenpnl_analytics.unit_cost.controls import controls
 from tokenpnl_analytics.unit_cost.outcome_rules import definitions_in, windows_of
@@ -67,9 +67,12 @@ def pnl(book: Book, asked: Asked) -> pl.DataFrame:
     if asked.by in GRAINS:
         lines = _sums(book, asked, ["hour"])
         lines = in_periods(lines, asked.by, asked.zone, at="hour")
-        return statement(lines, ["period"], runs=None if runs is None else in_periods(runs, asked.by, asked.zone))
+        found = statement(lines, ["period"], runs=None if runs is None else in_periods(runs, asked.by, asked.zone))
+        hits = _cache_hits(book, asked, ["started_at"])
+        return found if hits is None else with_app_cache(found, in_periods(hits, asked.by, asked.zone), ["period"])
     by = [asked.by] if asked.by else []
-    return statement(_sums(book, asked, by), by, runs=runs)
+    found, hits = statement(_sums(book, asked, by), by, runs=runs), _cache_hits(book, asked, by)
+    return found if hits is None else with_app_cache(found, hits, by)
 
 
 def posted_pnl(lines: pl.DataFrame, asked: Asked) -> pl.DataFrame:
@@ -205,6 +208,14 @@ def summary_of(book: Book, asked: Asked, *, runs: bool = False) -> dict[str, Any
     return summary(
         books, as_of=asked.as_of, runs=runs, replayed_span_records=int(replayed), windows=windows_of(asked.rules)
     )
+
+
+def _cache_hits(book: Book, asked: Asked, columns: Sequence[str]) -> pl.DataFrame | None:
+    """Return the calls that the application's cache answered; None where calls do not know what is asked by."""
+    if not {*columns, *asked.where} <= set(CALLS.names):
+        return None
+    where = {**asked.where, "cached": [True]}
+    return book.query("table", name=CALLS.name, columns=[*columns, "cache_avoided_usd"], where=where, **_window(asked))
 
 
 def _sums(book: Book, asked: Asked, by: Sequence[str]) -> pl.DataFrame:

@@ -41,6 +41,7 @@ MEMO = (
     ("cache_write_premium_usd", "Memo: premium of cache writes"),
     ("cache_net_usd", "Memo: caches, net"),
     ("batch_savings_usd", "Memo: saved by batch and other tiers"),
+    ("app_cache_avoided_usd", "Memo: avoided by the application's cache"),
     ("fallback_premium_usd", "Memo: premium of fallbacks"),
 )
 CATEGORIES_OF = {"without_result_usd": [category.value for category in LOST]}
