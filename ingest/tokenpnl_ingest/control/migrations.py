@@ -15,7 +15,13 @@ def create_first_tables(connection: sa.Connection) -> None:
     tables.METADATA.create_all(connection)
 
 
-MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (create_first_tables,)
+def let_schedules_reach_closed_months(connection: sa.Connection) -> None:
+    """Add `schedules.into_closed` where the first tables were made without it; what was posted then reaches none."""
+    if "into_closed" not in {column["name"] for column in sa.inspect(connection).get_columns("schedules")}:
+        connection.execute(sa.text("ALTER TABLE schedules ADD COLUMN into_closed BOOLEAN DEFAULT FALSE NOT NULL"))
+
+
+MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (create_first_tables, let_schedules_reach_closed_months)
 
 
 def migrate(connection: sa.Connection) -> list[str]:
