@@ -40,10 +40,7 @@ def parse_period(text: str, *, now: datetime, zone: str = "UTC") -> Period:
         ConfigurationError: when the text is none of the forms, the range ends before it begins, or nobody knows the
             zone.
     """
-    try:
-        local = now.astimezone(ZoneInfo(zone))
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ConfigurationError(f"no time zone {zone!r} is known; write an IANA name such as Europe/Rome") from error
+    local = now.astimezone(zone_of(zone))
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     named = _named(text, local, midnight)
     if named is None:
@@ -91,6 +88,19 @@ def _span_of(part: str, text: str, midnight: datetime) -> tuple[datetime, dateti
     except (ValueError, OverflowError) as error:
         raise ConfigurationError(f"the period {text!r} names no real date: {error}; write one of {FORMS}") from error
     raise ConfigurationError(f"the period {text!r} is not understood; write one of {FORMS}")
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return the time zone of an IANA name.
+
+    Raises:
+        ConfigurationError: nobody knows it.
+    """
+    try:
+        return ZoneInfo(name)
+    # A folder of zones, such as Europe, is an error of the operating system.
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigurationError(f"no time zone {name!r} is known; write an IANA name such as Europe/Rome") from error
 
 
 def month_after(first: _Day, *, months: int = 1) -> _Day:

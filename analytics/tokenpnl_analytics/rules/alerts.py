@@ -5,11 +5,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from tokenpnl_analytics.rules.reading import RuleFile, Rules
+from tokenpnl_analytics.rules.zones import Zone
 
 
 class Subject(StrEnum):
@@ -78,19 +79,10 @@ Channel = Annotated[SlackChannel | AlertmanagerChannel | WebhookChannel, Field(d
 class QuietHours(Rules):
     """When nobody is told; what came up meanwhile is told afterwards, at once and as one."""
 
-    zone: str = "UTC"
+    zone: Zone = "UTC"
     from_time: Clock = Field(alias="from")
     to_time: Clock = Field(alias="to")
     weekends: bool = Field(default=False, description="Whether Saturdays and Sundays are quiet all day.")
-
-    @field_validator("zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError("write an IANA time zone such as Europe/Rome") from None
-        return value
 
     def hold(self, at: datetime) -> bool:
         """Return whether the moment (aware) is quiet; hours that end before they begin run over midnight."""

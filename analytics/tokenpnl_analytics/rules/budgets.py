@@ -5,11 +5,11 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
 from tokenpnl_analytics.rules.reading import RuleFile, Rules
+from tokenpnl_analytics.rules.zones import Zone
 
 WHOLE = "everything"
 
@@ -101,18 +101,9 @@ class BudgetsFile(Rules):
 
     version: Literal[1] = 1
     currency: Literal["USD"] = Field(default="USD", description="Amounts are USD; other currencies are refused.")
-    zone: str = "UTC"
+    zone: Zone = "UTC"
     groups: dict[str, Selection] = Field(default_factory=dict, description="Name -> selection: teams, products.")
     budgets: tuple[Budget, ...] = ()
-
-    @field_validator("zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError("write an IANA time zone such as Europe/Rome") from None
-        return value
 
     @field_validator("budgets")
     @classmethod

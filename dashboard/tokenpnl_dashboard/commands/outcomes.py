@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tokenpnl_dashboard.cli import CHECK_FAILED, OK
+from tokenpnl_dashboard.cli import CHECK_FAILED, OK, Group
 from tokenpnl_dashboard.commands.options import HOME, JSON, formats
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tokenpnl_ingest.statements_csv import BadRow
 
 
-@click.group("outcomes")
+@click.group("outcomes", cls=Group)
 def command() -> None:
     """Load outcomes from a file, and show what counts as a success.
 
@@ -90,12 +90,13 @@ def _complain(file: Path, bad: "Sequence[BadRow]") -> None:
 
 
 def _zone(name: str) -> "ZoneInfo":
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+    from tokenpnl.errors import ConfigurationError
+    from tokenpnl_analytics.periods import zone_of
 
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise click.UsageError(f"--zone expects an IANA name such as Europe/Rome, got {name!r}") from None
+        return zone_of(name)
+    except ConfigurationError as error:
+        raise click.UsageError(f"--zone: {error}") from None
 
 
 def _moment(text: str | None, zone: "ZoneInfo") -> datetime | None:

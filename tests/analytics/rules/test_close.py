@@ -16,7 +16,8 @@ def test_an_empty_file_closes_months_in_utc_and_tolerates_two_per_cent() -> None
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("zone: Europe/Atlantis", r"close\.yaml:1: zone: no time zone Europe/Atlantis is known"),
+        ("zone: Europe/Atlantis", r"close\.yaml:1: zone: no time zone 'Europe/Atlantis' is known"),
+        ("zone: Europe", r"close\.yaml:1: zone: no time zone 'Europe' is known"),
         (
             "zone: UTC\nmost_unpriced_share: 2",
             r"close\.yaml:2: most_unpriced_share: Input should be less",
