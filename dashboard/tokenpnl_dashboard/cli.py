@@ -39,7 +39,30 @@ VERBS = {
 OK, CHECK_FAILED, WRONG_USAGE, UNTRUSTED = 0, 1, 2, 3
 
 
-class Verbs(click.Group):
+class Group(click.Group):
+    """A group that tells its verbs in whole sentences, and the nearest one to a word that is none."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs with the first sentence of each."""
+        verbs = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.get_short_help_str(limit=400)) for name, verb in verbs if verb])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the verb that was named; else say which one may have been meant."""
+        from difflib import get_close_matches
+
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            meant = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(self.list_commands(ctx))}"
+            raise click.UsageError(f"{error.message.rstrip('.')}; {meant}", ctx) from None
+
+
+class Verbs(Group):
     """A group that knows its verbs by name and loads one only to run it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature

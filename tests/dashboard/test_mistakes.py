@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -108,3 +109,21 @@ def test_a_signal_during_the_start_leaves_no_process_behind(number: int, tmp_pat
 
 def children_of(pid: int) -> str:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"), [(["reort"], "report"), (["prices", "lst"], "list"), (["close", "staus"], "status")]
+)
+def test_a_misspelt_verb_is_told_which_one_may_be_meant(words: list[str], meant: str) -> None:
+    with pytest.raises(click.UsageError, match=f"did you mean '{meant}'"):
+        RUN.invoke(tokenpnl, words, standalone_mode=False, catch_exceptions=False)
+
+
+def test_the_verbs_of_a_group_are_told_in_whole_sentences() -> None:
+    assert "..." not in RUN.invoke(tokenpnl, ["prices", "--help"]).stdout.split("Commands:")[1]
+
+
+def test_a_file_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -> None:
+    asked = ["export", "csv", "--home", str(tmp_path), "-o", str(tmp_path / "absent" / "lines.csv")]
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        RUN.invoke(tokenpnl, asked, standalone_mode=False, catch_exceptions=False)

@@ -69,4 +69,4 @@ def _rules(frozen: Configuration, current: Configuration) -> AllocationFile:
 
 def template_hint(folder: Path) -> str:
     """Return what to do where no rule exists yet."""
-    return f"no rules in {folder / ALLOCATION.name}; begin with `tokenpnl allocation template > {ALLOCATION.name}`"
+    return f"no rules yet; begin with `tokenpnl allocation template > {folder / ALLOCATION.name}`"

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tokenpnl_dashboard.cli import CHECK_FAILED, OK
+from tokenpnl_dashboard.cli import CHECK_FAILED, OK, Group
 from tokenpnl_dashboard.commands.options import HOME, formats
 
 if TYPE_CHECKING:
     from tokenpnl_dashboard.alerts.delivery import Delivery
 
 
-@click.group("alerts")
+@click.group("alerts", cls=Group)
 def command() -> None:
     """Find what alerts.yaml watches, and tell its channels once.
 

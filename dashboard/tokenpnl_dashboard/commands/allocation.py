@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tokenpnl_dashboard.cli import OK
+from tokenpnl_dashboard.cli import OK, Group
 from tokenpnl_dashboard.commands.options import HOME, formats
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ BY = {"owner": "owner", "org": "org", "team": "team", "product": "product", "wor
 BY |= {"customer": "customer_id", "method": "method", "rule": "rule", "day": "period", "month": "period"}
 
 
-@click.group("allocation")
+@click.group("allocation", cls=Group)
 def command() -> None:
     """Show who pays for which cost; charge owners for closed months."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tokenpnl_dashboard.cli import CHECK_FAILED, OK
+from tokenpnl_dashboard.cli import CHECK_FAILED, OK, Group
 from tokenpnl_dashboard.commands.options import HOME, formats
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ NOTHING_JUDGED = "too little history to judge any hour"
 AS_OF = click.option("--as-of", help="ISO time to read at.  [default: now, or the newest data when they are old]")
 
 
-@click.group("budgets", invoke_without_command=True)
+@click.group("budgets", cls=Group, invoke_without_command=True)
 @click.option("--month", help="Month to show, such as 2026-10.  [default: the one of --as-of]")
 @click.option("--check", is_flag=True, help="Exit 1 when a budget is over or forecast to be.")
 @AS_OF

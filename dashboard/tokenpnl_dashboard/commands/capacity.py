@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tokenpnl_dashboard.cli import OK
+from tokenpnl_dashboard.cli import OK, Group
 from tokenpnl_dashboard.commands.options import HOME, formats
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _BRIEF = {
 }
 
 
-@click.group("capacity")
+@click.group("capacity", cls=Group)
 def command() -> None:
     """Show what our own GPUs and commitments cost, and how much of them is idle.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tokenpnl_dashboard.cli import CHECK_FAILED, OK, UNTRUSTED
+from tokenpnl_dashboard.cli import CHECK_FAILED, OK, UNTRUSTED, Group
 from tokenpnl_dashboard.commands.options import HOME, JSON, formats
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ REASON = click.option("--reason", required=True, help="Why, for the record.")
 MONTH = click.argument("month", metavar=_MONTH)
 
 
-class Months(click.Group):
+class Months(Group):
     """A group that takes a month for a verb: `close 2026-10` is `close YYYY-MM` of that month."""
 
     def resolve_command(

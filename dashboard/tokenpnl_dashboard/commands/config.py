@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tokenpnl_dashboard.cli import CHECK_FAILED, OK
+from tokenpnl_dashboard.cli import CHECK_FAILED, OK, Group
 from tokenpnl_dashboard.commands.options import HOME, formats
 
 if TYPE_CHECKING:
     from tokenpnl_analytics.rules.reading import RuleFile
 
 
-@click.group("config")
+@click.group("config", cls=Group)
 def command() -> None:
     """Check and describe the rule files: prices, outcomes, GPUs, budgets, allocation, accounts, alerts.
 

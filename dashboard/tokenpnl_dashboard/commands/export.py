@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tokenpnl_dashboard.cli import CHECK_FAILED, OK
+from tokenpnl_dashboard.cli import CHECK_FAILED, OK, Group
 from tokenpnl_dashboard.commands.options import HOME, formats
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Source:
         return found
 
 
-@click.group("export")
+@click.group("export", cls=Group)
 def command() -> None:
     """Write the books for other systems: FOCUS, general ledger, XLSX, PDF, CSV, Parquet.
 
@@ -268,7 +268,12 @@ def _write(content: bytes, output: Path | None, what: str) -> None:
     if output is None or str(output) == "-":
         click.echo(content, nl=False)
         return
-    output.write_bytes(content)
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        from tokenpnl.errors import ConfigurationError
+
+        raise ConfigurationError(f"{output} cannot be written: {error.strerror}; name another file by -o") from error
     click.echo(f"wrote {what} to {output}", err=True)
 
 

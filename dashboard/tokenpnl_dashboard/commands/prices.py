@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tokenpnl_dashboard.cli import CHECK_FAILED, OK
+from tokenpnl_dashboard.cli import CHECK_FAILED, OK, Group
 from tokenpnl_dashboard.commands.options import HOME, formats
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"])
 REPLACE = click.option("--replace", is_flag=True, help="Write over the file that is there.")
 
 
-@click.group("prices")
+@click.group("prices", cls=Group)
 def command() -> None:
     """List, compare, check, import and re-price.
 

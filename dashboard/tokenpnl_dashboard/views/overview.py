@@ -117,7 +117,7 @@ def _tiles(choice: Choice, row: Row, earlier: Row, everything: Row, dots: pl.Dat
     against = words.versus(previous) if previous and earlier.get("n_lines") else None
     failed = [category.value for category in WITHOUT_DIRECT_RESULT]
     budgets = _budgets()
-    with st.grid(columns=6 if budgets else 5, min_column_width=170):
+    with st.grid(columns=5, min_column_width=170):
         cards.tile(
             "Effective cost",
             words.usd(row["effective_usd"]),
@@ -155,12 +155,13 @@ def _tiles(choice: Choice, row: Row, earlier: Row, everything: Row, dots: pl.Dat
             )
         if budgets:
             _budget_tile(budgets[0])
-        cards.tile(
-            "Saved by caches",
-            words.usd(row["cache_net_usd"]),
-            caption="Memo: never added in",
-            leads_to=("Statement", "views/pnl.py", choice.address()),
-        )
+        else:
+            cards.tile(
+                "Saved by caches",
+                words.usd(row["cache_net_usd"]),
+                caption="Memo: never added in",
+                leads_to=("Statement", "views/pnl.py", choice.address()),
+            )
 
 
 def _budgets() -> list[Burn]:
