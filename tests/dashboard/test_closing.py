@@ -279,6 +279,18 @@ def test_months_begin_in_the_reporting_zone_and_keep_it(home: Home) -> None:
         assert closing.span("2026-11").since == datetime(2026, 11, 1, tzinfo=UTC)
 
 
+def test_months_of_two_zones_neither_overlap_nor_leave_hours_out(home: Home) -> None:
+    with closing_of(home) as closing:
+        close(closing)
+        (home.config / "close.yaml").write_text("zone: Europe/Rome")
+        for month in ("2026-09", "2026-11"):
+            with pytest.raises(RefusedInputError, match=f"{month} in Europe/Rome and 2026-10, closed in UTC, do not"):
+                close(closing, month)
+        closing.reopen("2026-10", actor="cfo", reason="the zone changes")
+        for month in ("2026-09", "2026-10", "2026-11"):
+            close(closing, month)
+
+
 def test_the_open_month_follows_the_last_closed_one(home: Home) -> None:
     with ControlStore.of(home) as control:
         assert open_month(control, "Europe/Rome", now=NOVEMBER_5).month == "2026-11"

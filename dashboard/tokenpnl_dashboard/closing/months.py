@@ -40,6 +40,7 @@ from tokenpnl_ingest.control.months import insist_on_two_persons
 from tokenpnl_ingest.home import Home
 
 _READINGS = 3
+_JOINT = timedelta(days=3)  # months beside each other in two zones part by less
 # Alerts say nothing of the figures, and may name webhooks that are secret.
 _NOT_FROZEN = {"alerts.yaml"}
 
@@ -58,13 +59,15 @@ class Closing:
         return Configuration.of(self.home)
 
     def span(self, month: str) -> MonthSpan:
-        """Return the month in the zone of close.yaml; a month that was closed before keeps the zone that it had.
+        """Return the month in the zone of close.yaml; a closed month keeps the zone that it was closed in.
 
         Raises:
             ConfigurationError: the text is no month.
         """
-        known = [step for step in self.control.close_steps(month) if step.state is CloseState.CLOSED]
-        return known[-1].span if known else month_span(month, self.configuration.read(CLOSE).zone)
+        last = self.control.close_steps(month)[-1:]
+        if last and last[0].state is CloseState.CLOSED:
+            return last[0].span
+        return month_span(month, self.configuration.read(CLOSE).zone)
 
     def snapshot(self, month: str) -> Snapshot:
         """Return the folder of a closed month, whether it is there or not."""
@@ -164,9 +167,10 @@ class Closing:
         """Note the month as soft closed, with its accrual.
 
         Raises:
-            RefusedInputError: it is not over, or closed.
+            RefusedInputError: it is not over, or closed, or would share hours with a closed month.
         """
         span = self.span(month)
+        self._insist_on_joints(span)
         _insist([month_over(month, span.until, now=now)], month)
         owed = [plain(row) for row in self.accrual(month).to_dicts()]
         return self.control.soft_close(span, preparer=preparer, detail={"accrual": owed})
@@ -184,8 +188,9 @@ class Closing:
             how = f"`tokenpnl close {month} --soft --preparer NAME`"
             remedy = "reopen it first" if state is CloseState.CLOSED else f"soft close it first: {how}"
             raise RefusedInputError(f"{month} is {state.value}; {remedy}")
-        _insist(self.conditions(month, now=now), month)
         span = self.span(month)
+        self._insist_on_joints(span)
+        _insist(self.conditions(month, now=now), month)
         frozen = self._frozen(span)
         listed = manifest(frozen, **vars(span))
         self.snapshot(month).write(frozen, listed)
@@ -221,6 +226,19 @@ class Closing:
         """
         span = self._closed(month).span
         return restated_outcomes(self.snapshot(month).runs(), self._runs(span))
+
+    def _insist_on_joints(self, span: MonthSpan) -> None:
+        """Refuse a month that would count hours of a closed one again, or leave some out between them."""
+        for step in self.control.closes():
+            if step.state is not CloseState.CLOSED or step.month == span.month:
+                continue
+            for ours, theirs in ((span.since, step.until), (span.until, step.since)):
+                if ours != theirs and abs(ours - theirs) < _JOINT:
+                    raise RefusedInputError(
+                        f"{span.month} in {span.zone} and {step.month}, closed in {step.zone}, do not meet: "
+                        f"{ours:%Y-%m-%d %H:%M} and {theirs:%Y-%m-%d %H:%M} UTC; hours between them would count twice "
+                        f"or never. Write zone: {step.zone} into close.yaml, or reopen {step.month}"
+                    )
 
     def _closed(self, month: str) -> Close:
         step = next((each for each in self.control.closes() if each.month == month), None)
