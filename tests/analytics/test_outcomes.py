@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpnl_analytics.unit_cost.outcomes import attach_outcomes, current_outcomes, outcome_delays
+from tokenpnl_analytics.unit_cost.outcomes import attach_outcomes, current_outcomes, known_at, outcome_delays
 
 
 def now(rows, *statements, runs=None):
@@ -44,6 +44,20 @@ def test_the_outcome_became_true_when_its_status_last_changed(rows):
     status = ["success", "failure", "success", "success"]
     told = [{"status": s, "effective_at": at} for s, at in zip(status, hours, strict=True)]
     assert now(rows, *told)["outcome_at"].to_list() == [hours[2]]
+
+
+def test_a_success_that_was_revised_later_was_one_until_then(rows):
+    days = [rows.start + timedelta(days=n) for n in range(4)]
+    told = rows.outcomes(
+        {"run_id": "r1", "status": "success", "value_usd": Decimal(5), "value_given": True, "effective_at": days[0]},
+        {"run_id": "r1", "status": "failure", "effective_at": days[2]},
+        {"run_id": "r2", "status": "success", "effective_at": days[3]},
+    )
+    runs = attach_outcomes(rows.runs({}, {}), told)
+    assert runs["outcome"].to_list() == ["failure", "success"]
+    then = known_at(runs, told, days[1])
+    assert then.select("outcome", "value_usd", "outcome_at").rows() == [("success", 5, days[0]), (None, None, None)]
+    assert known_at(runs, told, days[3]).equals(runs)
 
 
 def test_a_statement_by_trace_finds_the_only_run_of_the_trace(rows):

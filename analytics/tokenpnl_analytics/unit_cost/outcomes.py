@@ -1,5 +1,7 @@
 """What the business got: the current outcome of each run, from statements that may arrive late and be revised."""
 
+from datetime import datetime
+
 import polars as pl
 
 from tokenpnl_analytics.frames import MONEY
@@ -72,6 +74,29 @@ def attach_outcomes(
         bare.join(current, on=_RUN, how="left", maintain_order="left"), rules or OutcomesFile()
     )
     return joined.select(runs.columns if set(_ATTACHED) <= set(runs.columns) else [*bare.columns, *_ATTACHED])
+
+
+def known_at(
+    runs: pl.DataFrame, outcomes: pl.DataFrame, as_of: datetime, *, rules: OutcomesFile | None = None
+) -> pl.DataFrame:
+    """Return the runs with the outcome that each had at a moment; order is kept.
+
+    Only runs whose present outcome became true later are read again: a success that was revised afterwards was one.
+
+    Args:
+        runs: table `runs`.
+        outcomes: table `outcomes`: what was stated.
+        as_of: aware.
+        rules: success definitions, for the values of outcomes without a stated one.
+    """
+    moment = pl.lit(as_of).cast(pl.Datetime("ns", "UTC"))
+    later = (pl.col("outcome_at") > moment).fill_null(value=False)
+    before = attach_outcomes(runs, outcomes.filter(pl.col("effective_at") <= moment), rules=rules)
+    then = before.select(pl.col(name).alias(f"{name}_then") for name in _ATTACHED)
+    both = pl.concat([runs, then], how="horizontal")
+    return both.with_columns(
+        pl.when(later).then(f"{name}_then").otherwise(name).alias(name) for name in _ATTACHED
+    ).select(runs.columns)
 
 
 def at_home(outcomes: pl.DataFrame, homes: pl.DataFrame) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import polars as pl
 
 from tokenpnl.errors import ConfigurationError
 from tokenpnl.model import Flag
-from tokenpnl.tables import ATTEMPTS, CALLS, DUPLICATES, FEES, LINE_ITEMS, RUNS
+from tokenpnl.tables import ATTEMPTS, CALLS, DUPLICATES, FEES, LINE_ITEMS, OUTCOMES, RUNS
 from tokenpnl_analytics.books import Books
 from tokenpnl_analytics.classify import causes, totals_in_both_orders
 from tokenpnl_analytics.frames import conform
@@ -20,6 +20,7 @@ from tokenpnl_analytics.statement import GRAINS, in_periods, statement, with_app
 from tokenpnl_analytics.summary import summary
 from tokenpnl_analytics.unit_cost.controls import controls
 from tokenpnl_analytics.unit_cost.outcome_rules import definitions_in, windows_of
+from tokenpnl_analytics.unit_cost.outcomes import known_at
 from tokenpnl_analytics.unit_cost.units import PRODUCTION, RUN_DIMENSIONS, cohort, contributions, unit_costs
 from tokenpnl_dashboard.book import Book
 from tokenpnl_dashboard.questions.disclosure import cost_disclosure, dated, invoices_of
@@ -200,8 +201,9 @@ def summary_of(book: Book, asked: Asked, *, runs: bool = False) -> dict[str, Any
     """Return the summary that every surface agrees on, of everything that started in the period."""
     tables = {
         table.name: conform(book.query("table", name=table.name, **_window(asked)), table)
-        for table in (ATTEMPTS, CALLS, FEES, RUNS, LINE_ITEMS)
+        for table in (ATTEMPTS, CALLS, FEES, LINE_ITEMS)
     }
+    tables[RUNS.name] = _runs(book, asked)
     duplicates = conform(book.query("table", name=DUPLICATES.name), DUPLICATES)
     replayed = book.query("table", name="batches", columns=["replayed"])["replayed"].sum()
     books = Books(**tables, duplicates=duplicates)
@@ -227,10 +229,19 @@ def _sums(book: Book, asked: Asked, by: Sequence[str]) -> pl.DataFrame:
 
 
 def _cohort(book: Book, asked: Asked) -> pl.DataFrame:
-    runs = conform(book.query("table", name=RUNS.name, where=dict(asked.where), **_window(asked)), RUNS)
+    runs = _runs(book, asked)
     windows, capacity = windows_of(asked.rules), run_capacity(book, **_window(asked))
     environments = None if "environment" in asked.where else PRODUCTION
     return cohort(runs, as_of=asked.as_of, windows=windows, environments=environments, capacity=capacity)
+
+
+def _runs(book: Book, asked: Asked) -> pl.DataFrame:
+    """Return the runs with the outcomes of the moment that was asked for."""
+    runs = conform(book.query("table", name=RUNS.name, where=dict(asked.where), **_window(asked)), RUNS)
+    if runs.filter(pl.col("outcome_at") > asked.as_of).is_empty():
+        return runs
+    stated = conform(book.query("table", name=OUTCOMES.name), OUTCOMES)
+    return known_at(runs, stated, asked.as_of, rules=asked.rules)
 
 
 def _window(asked: Asked) -> dict[str, datetime | None]:
