@@ -95,3 +95,14 @@ def test_searches_are_priced_by_the_search():
 def test_a_rounded_price_keeps_the_exact_one_for_discounts():
     card = card_of(model_of(ModelPrice(output_mtok=Decimal("0.0000025"))))
     assert set(card.rates["exact"]) == {"0.0000025"}
+
+
+def test_twenty_eight_published_prices_carry_float_dust(card):
+    # Published as one price, a cache write is a rate of each of its four lifetimes; one of them counts here.
+    dusty = card.rates.filter("rounded", pl.col("inherits").is_null(), pl.col("usage_kind") != "input_cache_write_5m")
+    lifetimes = pl.col("usage_kind").is_in(["input_cache_write_1h", "input_cache_write_12h"])
+    published = dusty.filter(~lifetimes).join(card.slots, on="rate_id").select("rate_id", "usage_kind").unique()
+    assert published.group_by("usage_kind").len().sort("usage_kind").rows() == [
+        ("input_cache_write_30m", 23), ("input_uncached", 3), ("output_text", 2),
+    ]  # fmt: skip
+    assert published.height == 28
