@@ -47,7 +47,8 @@ def pack_of(lines: pl.DataFrame, runs: pl.DataFrame | None, *, period: str, as_o
     total = statement(lines, runs=runs)
     units = unit_costs(cohort(empty(RUNS), as_of=as_of) if runs is None else runs)
     told = _disclosure(lines, total, units, period=period, as_of=as_of)
-    return Pack(period, as_of, lines, total, units, (*told, ("Closed months", closed or "none in this period")))
+    said = (told[0], ("Closed months", closed or "none in this period"), *told[1:])
+    return Pack(period, as_of, lines, total, units, said)
 
 
 def _disclosure(

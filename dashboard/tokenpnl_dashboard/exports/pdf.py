@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from fpdf import FPDF
+from fpdf.enums import MethodReturnValue
 
 from tokenpnl_dashboard import words
 from tokenpnl_dashboard.charts import theme
@@ -19,6 +20,7 @@ _FONT = "Helvetica"
 _LEFT, _WIDTH = 15.0, 180.0
 _ROW = 5.0
 _MOST_UNITS = 8
+_SMALL, _BOTTOM = 3.4, 10.0
 _BAR = 7.0
 _TEXT, _MUTED, _LINE = "#1B2330", "#5A6472", "#DDE1E7"
 _SPELLED = {
@@ -172,8 +174,13 @@ def _disclosure(page: FPDF, pack: Pack) -> None:
     names = [str(name) for name in pack.units["workflow"].drop_nulls()]
     if any("?" in plain(name) and "?" not in name for name in names):
         told.append(("Letters", "what this page's fonts lack reads ?; the workbook has the names in full"))
-    text = ". ".join(f"{what}: {words_}" for what, words_ in told)
-    page.multi_cell(_WIDTH, 3.4, plain(f"{text}."), align="L")
+    text = plain(". ".join(f"{what}: {words_}" for what, words_ in told) + ".")
+    lines = page.multi_cell(_WIDTH, _SMALL, text, align="L", dry_run=True, output=MethodReturnValue.LINES)
+    assert isinstance(lines, list)
+    room = int((page.h - _BOTTOM - page.get_y()) / _SMALL)
+    if len(lines) > room:
+        lines = [*lines[: max(room - 1, 0)], "... the workbook says the rest, on its sheet Method."]
+    page.multi_cell(_WIDTH, _SMALL, "\n".join(lines), align="L")
 
 
 def _rule(page: FPDF, title: str, heads: list[str], widths: list[float]) -> None:

@@ -71,6 +71,14 @@ def test_it_fits_with_every_line_and_many_workflows() -> None:
     assert lowest > 20
 
 
+def test_what_it_rests_on_ends_where_the_page_does_and_says_so() -> None:
+    hashes = "; ".join(f"2026-{month:02d} as closed, SHA-256 {'a' * 64}" for month in range(60))
+    made = pack_of(lines_of({"usd": "1"}), None, period="all time", as_of=NOW, closed=hashes)
+    content = one_pager(made)
+    assert "... the workbook says the rest, on its sheet Method." in text_of(content)
+    assert min(float(at) for at in re.findall(rb"BT [\d.]+ ([-\d.]+) Td", _drawn(content))) > 20
+
+
 def _drawn(content: bytes) -> bytes:
     streams = re.findall(rb"stream\n(.*?)\nendstream", content, re.DOTALL)
     return b"".join(zlib.decompress(stream) for stream in streams if stream.startswith(b"x"))
