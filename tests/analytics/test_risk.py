@@ -1,7 +1,6 @@
-"""A claimed success that is none is paid for twice, and a thin figure is not compared."""
+"""A claimed success that is none is paid for twice."""
 
 from decimal import Decimal
-from typing import Any
 
 import polars as pl
 import pytest
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 
 from tokenpnl_analytics.unit_cost.risk import (
     break_even_clean_up_usd,
-    compared,
     risk_adjusted,
     risk_adjusted_usd,
     wilson_interval,
@@ -83,37 +81,3 @@ def test_what_is_missing_is_said() -> None:
     ]  # fmt: skip
     assert found["estimate"].null_count() == 4
     assert found["false_share"].to_list() == [0.1, None, 0.1, 1.0]
-
-
-def unit(usd: str | None, n: int = 50, **more: Any) -> dict[str, Any]:
-    settled = None if usd is None else Decimal(usd)
-    return {"settled_usd": settled, "settled_successes": n, "low": None, "high": None, "at_least_usd": None} | more
-
-
-def test_two_figures_are_compared_with_the_limits_of_both() -> None:
-    # Half widths ln 1.2 and ln 1.1 on each side: together exp(sqrt(0.1823^2 + 0.0953^2)) = 1.2284.
-    one = unit("2", low=2 / 1.2, high=2 * 1.2)
-    other = unit("1", low=1 / 1.1, high=1.1)
-    found = compared(one, other)
-    assert (found.ratio, found.n, found.refused_because) == (2.0, (50, 50), "")
-    assert (found.low, found.high) == pytest.approx((2 / 1.2284, 2 * 1.2284), rel=1e-4)
-
-
-def test_without_an_upper_bound_the_ratio_has_none_on_that_side() -> None:
-    found = compared(unit("2", low=1.8), unit("1", low=0.9, high=1.1))
-    assert found.low is not None
-    assert found.high is None
-
-
-@pytest.mark.parametrize(
-    ("one", "reason"),
-    [
-        (unit("1", 9), "fewer than 10 settled successes"),
-        (unit(None, 10), "no settled cost per success"),
-        (unit("1", 50, at_least_usd=Decimal(1)), "only at least"),
-    ],
-)
-def test_a_thin_figure_is_not_compared(one: dict[str, Any], reason: str) -> None:
-    found = compared(one, unit("1"))
-    assert found.ratio is None
-    assert reason in found.refused_because

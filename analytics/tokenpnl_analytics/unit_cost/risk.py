@@ -5,14 +5,13 @@ result, and somebody cleans up.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 from scipy import stats
 
-from tokenpnl_analytics.unit_cost.intervals import CONFIDENCE, FEW_SUCCESSES
+from tokenpnl_analytics.unit_cost.intervals import CONFIDENCE
 
 _AUDIT = pl.Schema(
     {"workflow": pl.String(), "n_audited": pl.Int64(), "n_false": pl.Int64(), "clean_up_usd": pl.Decimal(38, 12)}
@@ -83,65 +82,6 @@ def break_even_clean_up_usd(one: tuple[float, float], other: tuple[float, float]
         return None
     clean_up = (other_usd / (1 - other_false) - usd / (1 - false)) / (odds - other_odds)
     return clean_up if clean_up >= 0 else None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One cost per success against another.
-
-    Attributes:
-        ratio: the first over the second; None where it was refused.
-        low: lower 95% limit of the ratio.
-        high: upper 95% limit; None: no upper bound.
-        n: settled successes of both.
-        method: how the limits were made.
-        refused_because: why there is no ratio; empty when there is one.
-    """
-
-    ratio: float | None
-    low: float | None
-    high: float | None
-    n: tuple[int, int]
-    method: str
-    refused_because: str = ""
-
-
-def compared(one: Mapping[str, Any], other: Mapping[str, Any]) -> Comparison:
-    """Return one settled cost per success relative to another, or why they must not be compared.
-
-    The limits treat the two as independent: their half widths on the log scale add in squares.
-
-    Args:
-        one: a row of `unit_costs`.
-        other: the row that it is set against.
-    """
-    n = (one["settled_successes"], other["settled_successes"])
-    method = "log scale, half widths added in squares"
-    reason = _no_comparison(one, other)
-    if reason:
-        return Comparison(None, None, None, n, method, reason)
-    ratio = float(one["settled_usd"]) / float(other["settled_usd"])
-    below = np.hypot(_width(one, "low"), _width(other, "high"))
-    above = np.hypot(_width(one, "high"), _width(other, "low"))
-    low, high = (float(ratio * np.exp(-below)), float(ratio * np.exp(above)))
-    return Comparison(ratio, low if np.isfinite(below) else None, high if np.isfinite(above) else None, n, method)
-
-
-def _no_comparison(*rows: Mapping[str, Any]) -> str:
-    if min(row["settled_successes"] for row in rows) < FEW_SUCCESSES:
-        return f"fewer than {FEW_SUCCESSES} settled successes"
-    if any(not row["settled_usd"] for row in rows):
-        return "no settled cost per success"
-    if any(row["at_least_usd"] is not None for row in rows):
-        return "too little is priced: a figure is only at least"
-    return ""
-
-
-def _width(row: Mapping[str, Any], bound: str) -> float:
-    """Return how far the bound lies from the figure on the log scale; infinite where there is none."""
-    if row[bound] is None:
-        return float("inf")
-    return float(abs(np.log(row[bound] / float(row["settled_usd"]))))
 
 
 def _adjusted(row: Mapping[str, Any]) -> tuple[float | str | None, ...]:
