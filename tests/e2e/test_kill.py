@@ -2,6 +2,7 @@
 
 import http.client
 import random
+import shutil
 import threading
 import time
 from collections import Counter
@@ -92,6 +93,25 @@ def stored(home: Home) -> tuple[Counter[Key], list[str]]:
         return Counter((row["trace_id"], row["span_id"]) for row in found), collector.health()["faults"]
 
 
+GPUS = "pools: [{name: house, usd_per_hour: 3.6, replicas: 2, from: 2024-02-28, to: 2024-03-01, match: {deployment: self_host}}]"
+OUTCOMES = "workflows: [{workflow: '*', owner: ann, success: it ended well, window: 4d}]"
+DERIVED = ("attempts", "calls", "runs", "line_items", "capacity_items")
+
+
+def books(home: Home) -> dict[str, list[tuple[object, ...]]]:
+    """Return every derived row, each table in order."""
+    with open_book(home) as book:
+        tables = {name: book.query("table", name=name) for name in DERIVED}
+    return {name: sorted(rows.rows(), key=str) for name, rows in tables.items()}
+
+
+def rebuilt(home: Home) -> Home:
+    """Return a copy of the home whose database is gone."""
+    copy = home.path.with_name("rebuilt")
+    shutil.copytree(home.path, copy, ignore=shutil.ignore_patterns("tokenpnl.duckdb*", "collector.json"))
+    return Home.at(copy)
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return Home.at(tmp_path / "home")
@@ -99,6 +119,9 @@ def home(tmp_path: Path) -> Home:
 
 def test_kill_9_under_load_loses_no_acknowledged_span_and_stores_none_twice(home: Home):
     clients, dice = Clients(), random.Random(4)
+    home.config.mkdir()
+    (home.config / "gpus.yaml").write_text(GPUS)
+    (home.config / "outcomes.yaml").write_text(OUTCOMES)
     with clients.sending():
         for _ in range(KILLS):
             collector = CollectorProcess(home, WITH_BOOKKEEPER)
@@ -116,6 +139,7 @@ def test_kill_9_under_load_loses_no_acknowledged_span_and_stores_none_twice(home
     with open_book(home) as book:
         booked = book.query("table", name="attempts", columns=["trace_id", "span_id"])
     assert Counter(booked.iter_rows()) == found
+    assert books(home) == books(rebuilt(home))
 
 
 def test_sigterm_under_load_finishes_what_was_taken_and_ends_with_0(home: Home):
