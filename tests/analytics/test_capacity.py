@@ -21,13 +21,8 @@ from tokenpnl_analytics.statement import in_periods
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 NONE = CommitmentsFile()
-CATEGORY = {
-    "cost_category": "productive",
-    "category_rule": "the rest of a successful run",
-    "cause": None,
-    "cause_provider": None,
-    "reversed_category": "productive",
-}
+CATEGORY = {"cost_category": "productive", "category_rule": "the rest of a successful run", "cause": None,
+            "cause_provider": None, "reversed_category": "productive"}  # fmt: skip
 ONE_GPU = GPUS.parse("pools: [{name: chat, usd_per_hour: 2.49, replicas: 1}]")
 
 
