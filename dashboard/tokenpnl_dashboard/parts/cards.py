@@ -148,7 +148,7 @@ def nothing_yet() -> None:
         st.header("No spans yet", anchor=False)
         st.markdown(
             "Point any OpenTelemetry exporter at this machine and the first run appears here within seconds:\n\n"
-            "```sh\nexport OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318\n```\n\n"
+            "```text\nexport OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318\n```\n\n"
             "Or run `tokenpnl demo` to look around with synthetic data."
         )
 

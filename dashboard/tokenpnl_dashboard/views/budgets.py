@@ -22,7 +22,7 @@ from tokenpnl_ingest.control.records import Alert
 
 RUNS = "views/runs.py"
 MOST_TOLD = 10
-EXAMPLE = """```yaml
+EXAMPLE = """```text
 # budgets.yaml
 budgets:
   - name: everything

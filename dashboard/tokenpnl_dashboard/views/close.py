@@ -36,7 +36,7 @@ def _draw(closing: Closing) -> None:
         with st.container(border=True):
             st.header(f"No invoice of {month} yet", anchor=False)
             st.markdown("Set the providers' reports against the traces; the result appears here:")
-            st.code(_COMMAND.format(month=month), language="sh")
+            st.code(_COMMAND.format(month=month), language=None)
     _checklist(closing, month)
     if state is CloseState.CLOSED:
         _restated(closing, month)
