@@ -93,7 +93,7 @@ def stored(home: Home) -> tuple[Counter[Key], list[str]]:
         return Counter((row["trace_id"], row["span_id"]) for row in found), collector.health()["faults"]
 
 
-GPUS = "pools: [{name: house, usd_per_hour: 3.6, replicas: 2, from: 2024-02-28, to: 2024-03-01, match: {deployment: self_host}}]"
+GPUS = "pools: [{name: house, usd_per_hour: 3.6, replicas: 2, from: 2024-02-28, to: 2024-03-01}]"
 OUTCOMES = "workflows: [{workflow: '*', owner: ann, success: it ended well, window: 4d}]"
 DERIVED = ("attempts", "calls", "runs", "line_items", "capacity_items")
 
