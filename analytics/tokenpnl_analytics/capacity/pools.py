@@ -52,15 +52,7 @@ def pool_usage(
         (pl.col("quantity").sum() / 3.6e9).alias("hours"),
         (pl.col("quantity").filter(~idle).sum() / 1e6).alias("allocated_seconds"),
     )
-    served = capacity.filter(~idle).select("tenant", "attempt_id", "pool").unique()
-    work = (
-        served.join(attempts, on=["tenant", "attempt_id"])
-        .group_by("pool")
-        .agg(
-            pl.len().cast(pl.Int64).alias("attempts"),
-            pl.sum_horizontal("input_total_tokens", "output_total_tokens").sum().alias("tokens"),
-        )
-    )
+    work = _work(capacity.filter(~idle), attempts)
     joined = paid.join(work, on="pool", how="left").join(measured(points, attempts, gpus), on="pool", how="left")
     unstated = [each.name for each in commitments.commitments if each.tokens_per_hour is None]
     share = (pl.col("allocated_usd").cast(pl.Float64) / pl.col("paid_usd").cast(pl.Float64)).fill_nan(None)
@@ -83,6 +75,20 @@ def pool_usage(
             *("gpu_use", "cache_use", "running", "waiting", "n_points", "tokens_per_second", "reading"),
         )
         .sort("paid_usd", "pool", descending=[True, False])
+    )
+
+
+def _work(allocated: pl.DataFrame, attempts: pl.DataFrame) -> pl.DataFrame:
+    """Return `pool, attempts, tokens` of the requests that capacity was allocated to."""
+    served = allocated.select("tenant", "attempt_id", "pool").unique()
+    return (
+        served.join(attempts, on=["tenant", "attempt_id"])
+        .group_by("pool")
+        .agg(
+            pl.len().cast(pl.Int64).alias("attempts"),
+            pl.sum_horizontal("input_total_tokens", "output_total_tokens").sum().alias("tokens"),
+        )
+        .sort("pool")
     )
 
 

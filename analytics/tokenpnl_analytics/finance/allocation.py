@@ -251,9 +251,7 @@ def _split(claimed: pl.DataFrame) -> pl.DataFrame:
     """Return the claims with `cost_usd` split exactly; a negative whole, such as a credit, keeps its sign."""
     if claimed.is_empty():
         return claimed
-    claims = claimed.with_columns(
-        in_picodollars(_COST.abs()).alias("whole"), pl.int_range(pl.len()).alias("ties")
-    )
+    claims = claimed.with_columns(in_picodollars(_COST.abs()).alias("whole"), pl.int_range(pl.len()).alias("ties"))
     part = split_exactly(claims, "whole", "weight", of="whole_id", ties="ties")
     sign = pl.when(_COST < 0).then(-1).otherwise(1)
     return claims.with_columns(part.alias("part")).with_columns((dollars("part") * sign).cast(MONEY).alias("cost_usd"))
