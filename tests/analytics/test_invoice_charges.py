@@ -70,4 +70,4 @@ def test_what_the_books_amortise_is_taken_off_the_commitment() -> None:
 
 def test_the_rates_differ_by_an_fx_residual_over_the_whole_bill() -> None:
     bill = billed({"usd": "100", "currency": "EUR"}, {"usd": "50", "currency": "EUR"})
-    assert charges(bill) == [("fx", "EUR", "3")]
+    assert charges(bill) == [("fx_residual", "EUR", "3")]

@@ -65,7 +65,7 @@ def test_a_foreign_invoice_ends_at_what_is_paid() -> None:
         "2026-10",
         Terms(fx=fx),
     )
-    assert steps(found) == {"traced": "110", "fx": "2", "billed": "112"}
+    assert steps(found) == {"traced": "110", "fx_residual": "2", "billed": "112"}
 
 
 def test_calls_of_the_last_evening_that_the_next_month_bills_are_timing() -> None:

@@ -19,7 +19,7 @@ def waterfall(**steps: tuple[str, str]) -> pl.DataFrame:
 STEPS = waterfall(
     traced=("100", "100"),
     coverage=("8", "8"),
-    fx=("0", "0"),
+    fx_residual=("0", "0"),
     credits=("-3", "3"),
     timing=("0", "4"),
     billed=("105", "105"),

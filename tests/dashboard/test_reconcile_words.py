@@ -50,7 +50,7 @@ UNTOLD = "the invoice tells no tokens; give the provider's usage report too"
             "$12.40 of commitments is amortised in the books",
         ),
         (
-            {"step": "fx", "detail": "EUR"},
+            {"step": "fx_residual", "detail": "EUR"},
             "EUR at the rate of the invoice's date instead of the month's average: $12.40",
         ),
         (

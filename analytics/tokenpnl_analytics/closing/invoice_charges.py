@@ -74,7 +74,7 @@ def charges_of(billed: pl.DataFrame, traced: pl.DataFrame, rules: Reconciliation
         .group_by("provider", "account", "currency")
         .agg(pl.col("cost").sum(), (pl.col("payable_usd") - pl.col("booked_usd")).sum().alias("booked_usd"))
         .filter(pl.col("booked_usd") != 0)
-        .with_columns(pl.lit("fx").alias("step"), pl.col("currency").alias("description"))
+        .with_columns(pl.lit("fx_residual").alias("step"), pl.col("currency").alias("description"))
     )
     ours = traced.filter(
         pl.col("usage_kind") == ChargeKind.COMMITMENT.value,

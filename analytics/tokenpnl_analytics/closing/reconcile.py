@@ -19,7 +19,7 @@ from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.rules.prices import FxFile
 from tokenpnl_analytics.rules.reconciliation import ReconciliationFile
 
-STEPS = ("coverage", "price", "commitment", "credits", "fees_and_tax", "fx", "timing", "unexplained")
+STEPS = ("coverage", "price", "commitment", "credits", "fees_and_tax", "fx_residual", "timing", "unexplained")
 WATERFALL = ("traced", *STEPS, "billed")
 _OF_CELLS = {
     "traced": "traced_usd",
