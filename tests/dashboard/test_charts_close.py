@@ -53,7 +53,7 @@ def test_totals_are_cut_only_where_the_steps_would_vanish() -> None:
 
 
 def test_the_table_holds_the_steps_that_the_figure_leaves_out() -> None:
-    assert bridge(STEPS, theme.LIGHT).table["Step"].to_list()[2] == "Exchange rates"
+    assert bridge(STEPS, theme.LIGHT).table["Step"].to_list()[2] == "Exchange rates (fx residual)"
 
 
 def test_the_heatmap_is_symmetric_around_nothing() -> None:
