@@ -1,6 +1,8 @@
 # Two commands: `make demo` (sets up, loads the sample traces, serves) and `make test` (sets up, checks, tests).
 # The single steps behind them: setup, setup-dev, format, lint, types, imports, unit, coverage, bench, lock, samples, clean.
 
+# Two workers: the tests are written for two cores.
+PYTEST_ARGS ?= -n 2
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin

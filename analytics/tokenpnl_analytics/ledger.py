@@ -20,7 +20,7 @@ from typing import Protocol
 import polars as pl
 import pyarrow as pa
 
-from tokenpnl.errors import StoreError
+from tokenpnl.errors import StoreError, StoreMemoryError
 from tokenpnl.schema import Table
 from tokenpnl.tables import BOOKED, EVALUATIONS, LINKS, OUTCOMES, SPANS, UNBOOKED
 from tokenpnl_analytics.books import Books, keep_books
@@ -201,10 +201,9 @@ class Bookkeeper:
         policy = self._instructions.policy()
         try:
             self._book(touched, policy, mark, upto)
-        except StoreError:
-            raise
         except Exception as fault:
-            if not touched:
+            # Trouble of the store is everybody's, but for a round that is too large for it.
+            if not touched or (isinstance(fault, StoreError) and not _too_large(fault, touched)):
                 raise
             if len(touched) == 1:
                 log.exception("trace %s cannot be booked; its spans stay in the store", touched[0])
@@ -273,6 +272,10 @@ class Bookkeeper:
     def _frame(self, question: str, table: Table, **params: object) -> pl.DataFrame:
         answer: pa.Table = self._store.query(question, **params)
         return conform(pl.DataFrame(answer), table)
+
+
+def _too_large(fault: StoreError, touched: Sequence[str]) -> bool:
+    return isinstance(fault, StoreMemoryError) and len(touched) > 1
 
 
 def _rounds(traces: Sequence[str]) -> list[Sequence[str]]:

@@ -8,7 +8,8 @@
     │   └── TooLargeError    it is larger than the limit, as sent or after decompression
     ├── OverloadedError      no room at the moment; the same request may be sent again later
     ├── StoreError           the store cannot be opened, read or written
-    │   └── StoreHeldError   another process holds it
+    │   ├── StoreHeldError   another process holds it
+    │   └── StoreMemoryError the answer needs more memory than the store may use
     ├── DeliveryError        a receiver did not take an alert; it is tried again
     └── RateNotFoundError    the rate card has no price for a usage
 
@@ -42,6 +43,10 @@ class StoreError(TokenpnlError):
 
 class StoreHeldError(StoreError):
     """Another process holds the store."""
+
+
+class StoreMemoryError(StoreError):
+    """The answer needs more memory than the store may use; a smaller question may not."""
 
 
 class DeliveryError(TokenpnlError):

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.analytics.desk import START_NS, Desk, call, desk_at, run, traces
 
+from tokenpnl.errors import StoreMemoryError
 from tokenpnl.tables import DERIVED
 from tokenpnl_analytics.capacity.keeping import CapacityRules
 from tokenpnl_analytics.ledger import Bookkeeper, Policy, Rebook, Standing
@@ -94,6 +95,26 @@ def test_a_trace_that_cannot_be_booked_does_not_stop_the_others(desk: Desk, capl
     assert desk.keeper.catch_up() == 0
     desk.keeper = Bookkeeper(desk.collector.store, Standing(Policy(card)))
     desk.take([call(6, 2, parent=0)])
+    assert desk.table("unbooked").is_empty()
+
+
+class NarrowKeys(dict[tuple[str, str, str], int]):
+    """The keys of a rate card in a process whose memory is too small once."""
+
+    asked = 0
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        NarrowKeys.asked += 1
+        if NarrowKeys.asked == 1:
+            raise StoreMemoryError("not enough memory")
+        return super().get(key, default)
+
+
+def test_a_round_that_is_too_large_for_the_store_is_taken_in_halves(desk: Desk) -> None:
+    card = default_rate_card()
+    desk.keeper = Bookkeeper(desk.collector.store, Standing(Policy(replace(card, keys=NarrowKeys(card.keys)))))
+    desk.take([one for trace in range(1, 5) for one in (run(trace, f"run-{trace}"), call(trace, 1, parent=0))])
+    assert sorted(desk.table("runs")["run_id"]) == [f"run-{trace}" for trace in range(1, 5)]
     assert desk.table("unbooked").is_empty()
 
 

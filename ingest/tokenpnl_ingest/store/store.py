@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 
-from tokenpnl.errors import RefusedInputError, StoreError
+from tokenpnl.errors import RefusedInputError, StoreError, StoreMemoryError
 from tokenpnl.tables import (
     BATCHES,
     BOOKED,
@@ -225,6 +225,8 @@ def _compiled(question: sa.Select[Any]) -> tuple[str, list[Any]]:
 def _said_as_store_error() -> Iterator[None]:
     try:
         yield
+    except duckdb.OutOfMemoryException as error:
+        raise StoreMemoryError(f"the database may not use the memory that this needs: {error}") from error
     except (duckdb.Error, pa.ArrowException) as error:
         raise StoreError(f"the database refused: {error}") from error
 
