@@ -5,9 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-import duckdb
-
-from tokenpnl.errors import StoreError
+from tokenpnl.errors import StoreDeadError, StoreError, StoreMemoryError
 from tokenpnl_ingest.batch import Batch, from_payload
 from tokenpnl_ingest.journal import Journal
 from tokenpnl_ingest.store import Store
@@ -18,8 +16,6 @@ OnLoaded = Callable[[list[str]], None]
 _PAUSE_SECONDS = 0.4
 _PAYLOAD_BYTES = 2 * 1024 * 1024  # about 8,000 spans
 _TROUBLE_SECONDS = 1.0
-# What a database says that declared itself dead, or that could not be opened again after it had.
-_DEAD = (duckdb.FatalException, duckdb.ConnectionException)
 
 
 class Loader:
@@ -86,7 +82,7 @@ class Loader:
         try:
             loaded = self._store.load(batches)
         except StoreError as error:
-            if isinstance(error.__cause__, _DEAD):
+            if isinstance(error, StoreDeadError):
                 raise
             self._load_one_by_one(batches, error)
             return
@@ -99,13 +95,15 @@ class Loader:
             for batch in batches:
                 self._load([batch])
             return
+        if isinstance(error, StoreMemoryError):
+            raise error
         number = batches[0][0]
         self._journal.report(f"batch {number} cannot be loaded and stays in the journal only: {error}")
         self._store.load([(number, Batch(batches[0][1].received_at_ns))])
 
     def _recover(self, error: Exception) -> None:
-        """Open a dead database again and go back to what it really holds."""
-        if isinstance(error.__cause__, _DEAD):
+        """Open a database again that is dead or has too little memory, and go back to what it really holds."""
+        if isinstance(error, (StoreDeadError, StoreMemoryError)):
             try:
                 self._store.reopen()
             except StoreError:

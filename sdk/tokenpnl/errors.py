@@ -8,6 +8,7 @@
     │   └── TooLargeError    it is larger than the limit, as sent or after decompression
     ├── OverloadedError      no room at the moment; the same request may be sent again later
     ├── StoreError           the store cannot be opened, read or written
+    │   ├── StoreDeadError   the database has declared itself unusable until it is opened again
     │   ├── StoreHeldError   another process holds it
     │   └── StoreMemoryError the answer needs more memory than the store may use
     ├── DeliveryError        a receiver did not take an alert; it is tried again
@@ -43,6 +44,10 @@ class StoreError(TokenpnlError):
 
 class StoreHeldError(StoreError):
     """Another process holds the store."""
+
+
+class StoreDeadError(StoreError):
+    """The database has declared itself unusable until it is opened again."""
 
 
 class StoreMemoryError(StoreError):

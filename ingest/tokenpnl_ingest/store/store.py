@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 
-from tokenpnl.errors import RefusedInputError, StoreError, StoreMemoryError
+from tokenpnl.errors import RefusedInputError, StoreDeadError, StoreError, StoreMemoryError
 from tokenpnl.tables import (
     BATCHES,
     BOOKED,
@@ -34,7 +34,11 @@ from tokenpnl_ingest.store.queries import QUESTIONS, touched_traces
 from tokenpnl_ingest.store.schema import CATALOG, CONTRACT, DIALECT
 
 log = logging.getLogger(__name__)
-MEMORY_MIB = 128
+# A checkpoint pins a block for every column of every table that grew, for each of its threads.
+MEMORY_MIB = 384
+_MOST_MEMORY_MIB = 4 * MEMORY_MIB
+# What a database says that declared itself dead, or that could not be opened again after it had.
+_DEAD = (duckdb.FatalException, duckdb.ConnectionException)
 _CHECKPOINT_BYTES = 64 * 1024 * 1024
 
 
@@ -169,9 +173,13 @@ class Store:
                 self._connection.execute(f"CHECKPOINT {CATALOG}").fetchall()
 
     def reopen(self) -> None:
-        """Close the database and open it again, for a DuckDB instance that has declared itself dead."""
+        """Close the database and open it again, for an instance that has declared itself dead.
+
+        What killed it may have been too little memory, so that it gets more.
+        """
         with self._writing:
             self._connection.close()
+            self._memory_mib = min(2 * self._memory_mib, _MOST_MEMORY_MIB)
             self._connection = self._opened()
             self._changed(self._last_loaded())
 
@@ -228,6 +236,8 @@ def _said_as_store_error() -> Iterator[None]:
     except duckdb.OutOfMemoryException as error:
         raise StoreMemoryError(f"the database may not use the memory that this needs: {error}") from error
     except (duckdb.Error, pa.ArrowException) as error:
+        if isinstance(error, _DEAD) or "has been invalidated" in str(error):
+            raise StoreDeadError(f"the database is to be opened again: {error}") from error
         raise StoreError(f"the database refused: {error}") from error
 
 
