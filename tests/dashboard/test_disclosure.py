@@ -14,11 +14,14 @@ from tokenpnl_ingest.home import Home
 ALL = Period("all", None, None)
 
 
+SET_AGAINST = "2026-10 openai (traced $100.00, billed $100.50)"
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     """A home whose October was set against an invoice of openai, and which knows one rate card."""
     home = Home.at(tmp_path)
-    result = Reconciled("2026-10", "openai", "org-1", True, Decimal(100), Decimal(100), Decimal(0), {})
+    result = Reconciled("2026-10", "openai", "org-1", True, Decimal("100.5"), Decimal(100), Decimal(0), {})
     with ControlStore.of(home, clock=lambda: datetime(2026, 11, 2, tzinfo=UTC)) as control:
         control.record_reconciliation(result, actor="ann")
         control.record_version("card 1 sha256:abc", b"card", {}, actor="ann")
@@ -33,15 +36,15 @@ def test_prices_basis_coverage_and_what_was_not_checked_are_told() -> None:
 
 
 def test_a_month_that_was_set_against_its_invoice_is_named(home: Home) -> None:
-    assert invoices_of(ALL, home) == ["2026-10 openai"]
+    assert invoices_of(ALL, home) == [SET_AGAINST]
     told = cost_disclosure([], 2, 1.0, invoices_of(ALL, home))
-    assert "Set against invoices: 2026-10 openai. Not checked: invoices of anything else." in told
+    assert f"Set against invoices: {SET_AGAINST}. Not checked: invoices of anything else." in told
 
 
 def test_only_months_that_the_period_touches_count(home: Home) -> None:
     october = Period("2026-10", datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC))
     november = Period("2026-11", datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
-    assert invoices_of(october, home) == ["2026-10 openai"]
+    assert invoices_of(october, home) == [SET_AGAINST]
     assert invoices_of(november, home) == []
 
 

@@ -88,9 +88,11 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
         rests_on = (
             reports.disclosed(book, question, place) if form == "table" and what not in ("units", "estimate") else ""
         )
+        closed = _closed_months(place, book, question) if form == "table" and what == "pnl" else []
     _print(what, frame, form, question)
-    if rests_on:
-        click.echo(rests_on)
+    for sentence in (rests_on, *closed):
+        if sentence:
+            click.echo(sentence)
     return OK
 
 
@@ -117,6 +119,19 @@ def _posted(place: "Home", book: "Book", question: "Asked") -> "pl.DataFrame":
     with ControlStore.of(place) as control:
         lines = Closing(place, book, control).posted(question.period.since, question.period.until)
     return posted_pnl(lines, question)
+
+
+def _closed_months(place: "Home", book: "Book", question: "Asked") -> list[str]:
+    from tokenpnl.errors import ConfigurationError, StoreError
+    from tokenpnl_dashboard.closing.closed_words import sentences
+    from tokenpnl_dashboard.closing.months import Closing
+    from tokenpnl_ingest.control import ControlStore
+
+    try:
+        with ControlStore.of(place) as control:
+            return sentences(Closing(place, book, control), question.period)
+    except (ConfigurationError, StoreError) as error:
+        return [f"Closed months are not known: {error}."]
 
 
 def _check(what: str, asked: dict[str, Any]) -> None:

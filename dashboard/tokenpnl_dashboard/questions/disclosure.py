@@ -22,7 +22,7 @@ def cost_disclosure(
         versions: the rate cards with date and hash, as `dated` words them.
         n_lines: line items that were added up.
         priced_share: share of them that have a price, 0 to 1.
-        invoices: what was set against invoices, such as `2026-10 openai`; None: nobody can tell.
+        invoices: what was set against invoices, as `invoices_of` words it; None: nobody can tell.
     """
     prices = f"Prices: {words.listed(versions)}." if versions else "No price list was used."
     basis = f"Basis: effective cost, the exact sum of {words.counted(n_lines, 'line item')}; no estimate."
@@ -63,16 +63,19 @@ def dated(versions: Sequence[str], home: Home | None) -> list[str]:
 
 
 def invoices_of(period: Period, home: Home | None) -> list[str] | None:
-    """Return month and provider of every reconciliation that touches the period; None: nobody can tell."""
+    """Return what every reconciliation that touches the period came to: traced and billed; None: nobody can tell."""
     if home is None:
         return []
     try:
         with ControlStore.of(home) as control:
             months = [month for month in control.reconciled_months() if _touches(month, period)]
-            found = [(month, one.result.provider) for month in months for one in control.reconciliations(month)]
+            found = [one.result for month in months for one in control.reconciliations(month)]
     except (ConfigurationError, StoreError):
         return None
-    return [f"{month} {provider}" for month, provider in sorted(set(found))]
+    return [
+        f"{one.month} {one.provider} (traced {words.usd(one.traced_usd)}, billed {words.usd(one.billed_usd)})"
+        for one in sorted(found, key=lambda one: (one.month, one.provider, one.account))
+    ]
 
 
 def _known_since(home: Home) -> dict[str, str]:

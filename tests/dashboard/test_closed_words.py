@@ -10,7 +10,7 @@ from tests.dashboard.months import OCTOBER_5, close, closing_of, furnished, load
 
 from tokenpnl_analytics.periods import Period
 from tokenpnl_dashboard.cli import tokenpnl
-from tokenpnl_dashboard.closing.restated_months import sentences
+from tokenpnl_dashboard.closing.closed_words import sentences
 from tokenpnl_ingest.home import Home
 
 ALL = Period("all", None, None)
