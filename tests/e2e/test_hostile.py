@@ -64,7 +64,7 @@ class Target:
     def open_files(self, *, fewer_than: int) -> int:
         """Return how many files the collector holds open, as soon as they are few enough or patience ends."""
         collector = psutil.Process(self.process.process.pid)
-        give_up = time.monotonic() + 20
+        give_up = time.monotonic() + 60
         while collector.num_fds() >= fewer_than and time.monotonic() < give_up:
             time.sleep(0.05)
         return collector.num_fds()
