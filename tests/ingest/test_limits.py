@@ -30,7 +30,9 @@ def test_a_body_of_exactly_the_limit_is_taken():
     assert len(inflate(gzip.compress(bytes(1000)), limit=1000)) == 1000
 
 
-@pytest.mark.parametrize("body", [b"plain", gzip.compress(b"content", mtime=0)[:-9], gzip.compress(b"a", mtime=0) + b"junk"])
+@pytest.mark.parametrize(
+    "body", [b"plain", gzip.compress(b"content", mtime=0)[:-9], gzip.compress(b"a", mtime=0) + b"junk"]
+)
 def test_what_is_not_whole_gzip_is_refused(body: bytes):
     with pytest.raises(RefusedInputError):
         inflate(body)
