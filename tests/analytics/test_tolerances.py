@@ -81,3 +81,19 @@ def test_coverage_and_accuracy_tell_what_they_rest_on() -> None:
 def test_what_cannot_be_shared_is_unknown() -> None:
     row = verdict([], [{"usd": "1", "charge_category": "Tax"}])
     assert (row["coverage_share"], row["price_accuracy"], row["level"]) == (None, None, None)
+
+
+def test_a_bill_that_was_spread_is_judged_over_its_days_and_says_so() -> None:
+    # All 200 tokens were used on one of the two days that the row bills evenly.
+    ours = [{"started_at": at(7), "tokens": 200, "usd": "200"}]
+    theirs = [{"day": at(day).date(), "tokens": 100, "usd": "100", "spread": True} for day in (7, 8)]
+    row = verdict(ours, theirs)
+    assert (row["daily_residual_usd"], row["passed"], row["spread_usd"]) == (Decimal(0), True, Decimal(200))
+    exact = verdict(ours, [line | {"spread": False} for line in theirs])
+    assert (exact["daily_residual_usd"], exact["passed"], exact["spread_usd"]) == (Decimal(200), False, Decimal(0))
+
+
+def test_spread_dollars_without_tokens_are_unexplained_only_as_a_whole() -> None:
+    ours = [{"started_at": at(7), "tokens": 200, "usd": "200"}]
+    theirs = [{"day": at(day).date(), "usd": "100", "spread": True} for day in (7, 8)]
+    assert verdict(ours, theirs)["needs_reason"] is False

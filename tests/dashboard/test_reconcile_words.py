@@ -68,6 +68,7 @@ def test_a_finding_names_what_it_is_and_how_large(told: dict[str, Any], sentence
 
 
 VERDICT: dict[str, Any] = {
+    "spread_usd": Decimal(0),
     "provider": "openai", "account": "proj_a", "passed": True, "needs_reason": True, "residual_usd": Decimal(3),
     "tolerance_usd": Decimal(50), "daily_residual_usd": Decimal(4), "daily_tolerance_usd": Decimal(5),
     "unexplained_usd": Decimal(2), "unexplained_limit_usd": Decimal(1), "coverage_share": 0.995,
@@ -85,3 +86,8 @@ def test_a_verdict_tells_its_limits_and_what_it_rests_on() -> None:
 
 def test_every_step_has_a_name_and_a_meaning() -> None:
     assert reconcile_words.STEP.keys() == reconcile_words.STEP_MEANING.keys()
+
+
+def test_a_verdict_says_what_was_spread_over_days() -> None:
+    told = reconcile_words.verdict(VERDICT | {"spread_usd": Decimal(12)})
+    assert "$12.00 of the usage is billed in rows of more than a day, spread over their days by hours" in told

@@ -35,7 +35,8 @@ def cells(line_items: pl.DataFrame, invoice: pl.DataFrame, rules: Reconciliation
     Returns:
         `CELL`, `level` (kind, model, day), `traced_tokens`, `billed_tokens` (null: charged without telling),
         `traced_usd`, `billed_usd`, `early_tokens` and `late_tokens` (traced within `EDGE_HOURS` after and before
-        midnight), `unpriced_tokens`; sorted by `CELL`. Text and reasoning are one kind, `output`.
+        midnight), `unpriced_tokens`, `spread` (its bill is a part of a row of several days); sorted by `CELL`. Text and
+        reasoning are one kind, `output`.
     """
     billed = invoice.with_columns(billed_account(rules).alias("account"))
     traced = _usage(line_items).with_columns(account_of(rules).alias("account"))
@@ -50,6 +51,7 @@ def cells(line_items: pl.DataFrame, invoice: pl.DataFrame, rules: Reconciliation
         pl.when(unbilled).then(0).otherwise("billed_tokens").alias("billed_tokens"),
         pl.col(counts).fill_null(0),
         pl.col("traced_usd", "billed_usd").fill_null(pl.lit(0, MONEY)),
+        pl.col("spread").fill_null(value=False),
     ).sort(CELL, nulls_last=True)
 
 
@@ -119,6 +121,7 @@ def _billed_sums(billed: pl.DataFrame) -> pl.DataFrame:
     return billed.group_by(*CELL, "level").agg(
         tokens.alias("billed_tokens"),
         pl.col("booked_usd").sum().alias("billed_usd"),
+        pl.col("spread").any(),
     )
 
 

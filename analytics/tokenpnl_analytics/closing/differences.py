@@ -18,7 +18,8 @@ def differences(cells: pl.DataFrame) -> pl.DataFrame:
       traced price where nothing was billed).
     - price: the same tokens at another price.
     - free tier: tokens that are on the invoice for nothing.
-    - timing: coverage of two adjacent days that offset, as far as the tokens lie near midnight (`timed`).
+    - timing: coverage of two adjacent days that offset, as far as the tokens lie near midnight (`timed`); none where
+      the bill was spread over days, because it cannot tell one from the next.
     - unexplained: a charge that tells no tokens, of usage that was traced at another cost.
 
     Args:
@@ -31,11 +32,13 @@ def differences(cells: pl.DataFrame) -> pl.DataFrame:
     missing = (_BILLED - _TRACED).cast(MONEY)
     untold = _BILLED.is_null()
     free = (_BILLED > 0) & (_BILL == 0)
+    # A row of several days without tokens was traced when any of its days was.
+    seen = pl.when("spread").then(_TRACED.sum().over([*SERIES, "spread"])).otherwise(_TRACED)
     of_bill = _BILL * missing / _BILLED.clip(1).cast(MONEY)
     of_cost = _COST * missing / _TRACED.clip(1).cast(MONEY)
     coverage = (
         pl.when(untold)
-        .then(pl.when(_TRACED == 0).then(_BILL).otherwise(_ZERO))
+        .then(pl.when(seen == 0).then(_BILL).otherwise(_ZERO))
         .when(free)
         # Tokens for nothing have no billed price; what was traced beyond them has its own.
         .then(pl.when(missing < 0).then(of_cost).otherwise(_ZERO))
@@ -62,8 +65,8 @@ def timed(split: pl.DataFrame) -> pl.DataFrame:
     """
     missing = _BILLED - _TRACED
     near = _calendar(split).with_columns(
-        pl.when(missing < 0).then(-missing).otherwise(0).alias("over"),
-        pl.when(missing > 0).then(missing).otherwise(0).alias("under"),
+        pl.when(missing < 0, ~pl.col("spread")).then(-missing).otherwise(0).alias("over"),
+        pl.when(missing > 0, ~pl.col("spread")).then(missing).otherwise(0).alias("under"),
     )
     over, under, late, early = (pl.col(name) for name in ("over", "under", "late_tokens", "early_tokens"))
     lent = near.with_columns(pl.min_horizontal(over, under.shift(-1, fill_value=0).over(SERIES), late).alias("ahead"))
@@ -87,6 +90,35 @@ def timed(split: pl.DataFrame) -> pl.DataFrame:
         pl.col("ahead").alias("ahead_tokens"),
         pl.col("back").alias("back_tokens"),
     ).sort(CELL, nulls_last=True)
+
+
+def judged(found: pl.DataFrame) -> pl.DataFrame:
+    """Return the cells as far as a day can be judged: those that were spread as one, over all their days.
+
+    Usage is not even over the hours of a month, so that by day a spread bill differs from the traces by nothing that
+    anybody did; over the days of its row it is exact.
+
+    Args:
+        found: result of `differences`.
+
+    Returns:
+        The cells, the columns that add up summed, `day` the first and `last_day` the last that each stands for.
+    """
+    exact = found.filter(~pl.col("spread")).with_columns(pl.col("day").alias("last_day"))
+    counts = pl.col("traced_tokens", "early_tokens", "late_tokens", "unpriced_tokens", "ahead_tokens", "back_tokens")
+    spread = (
+        found.filter("spread")
+        .group_by(*SERIES, "level", "spread")
+        .agg(
+            counts.sum(),
+            # Untold on one day is untold for the row.
+            pl.when(_BILLED.null_count() == 0).then(_BILLED.sum()).alias("billed_tokens"),
+            pl.col("traced_usd", "billed_usd", *DIFFERENCES).sum(),
+            pl.col("day").min(),
+            pl.col("day").max().alias("last_day"),
+        )
+    )
+    return pl.concat([exact, spread.select(exact.columns)]).sort(CELL, nulls_last=True)
 
 
 def _calendar(split: pl.DataFrame) -> pl.DataFrame:

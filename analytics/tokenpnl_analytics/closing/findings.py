@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import polars as pl
 
+from tokenpnl_analytics.closing.differences import judged
 from tokenpnl_analytics.frames import MONEY
 
 NAMED_FROM = Decimal("0.005")  # smaller ones are rounding of the provider's own
@@ -37,7 +38,7 @@ def findings(found: pl.DataFrame, charges: pl.DataFrame, in_month: pl.Expr) -> p
         charges: result of `charges_of`.
         in_month: whether a row's `day` lies in the month.
     """
-    inside = found.filter(in_month)
+    inside = judged(found.filter(in_month))
     parts = [
         _coverage(inside),
         _prices(inside),
@@ -54,7 +55,8 @@ def _coverage(inside: pl.DataFrame) -> pl.DataFrame:
     """Name untraced and untold usage by day or by model, whichever takes fewer words."""
     ours = inside.filter(pl.col("coverage_usd") != 0).with_columns((pl.col("coverage_usd") > 0).alias("under"))
     group = [*_ACCOUNT, "under"]
-    by_day = pl.col("day").n_unique().over(group) <= pl.col("model").n_unique().over(group)
+    few_days = pl.col("day").n_unique().over(group) <= pl.col("model").n_unique().over(group)
+    by_day = few_days & ~pl.col("spread").any().over(group)
     marked = ours.with_columns(by_day.alias("by_day"))
     keyed = [
         marked.filter("by_day").group_by(*group, "day").agg(_facts("coverage_usd")),
@@ -70,7 +72,7 @@ def _facts(amount: str, tokens: pl.Expr = _MISSING) -> Sequence[pl.Expr]:
         pl.when(pl.col("model").n_unique() == 1).then(pl.col("model").first()).alias("one_model"),
         pl.col("model").n_unique().cast(pl.Int64).alias("n_models"),
         pl.col("day").min().alias("first_day"),
-        pl.col("day").max().alias("last_day"),
+        pl.col("last_day").max(),
         pl.col(amount).sum().alias("amount_usd"),
         pl.col(amount).sum().abs().alias("size_usd"),
         tokens.sum().alias("tokens"),

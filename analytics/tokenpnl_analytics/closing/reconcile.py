@@ -11,7 +11,7 @@ import polars as pl
 
 from tokenpnl.errors import ConfigurationError
 from tokenpnl_analytics.closing.billing_cells import UNMAPPED, account_of, billed_account, cells
-from tokenpnl_analytics.closing.differences import differences
+from tokenpnl_analytics.closing.differences import differences, judged
 from tokenpnl_analytics.closing.findings import findings
 from tokenpnl_analytics.closing.invoice_charges import AMORTISED, charges_of, in_usd
 from tokenpnl_analytics.closing.tolerances import ACCOUNT, verdicts
@@ -148,7 +148,7 @@ def _where_told(line_items: pl.DataFrame, invoice: pl.DataFrame, in_month: pl.Ex
 def _waterfall(found: pl.DataFrame, charges: pl.DataFrame, payable: pl.DataFrame) -> pl.DataFrame:
     amortised = charges.filter(pl.col("description") == AMORTISED)
     amounts = [
-        *(_amounts(found, pl.lit(step), pl.col(name)) for step, name in _OF_CELLS.items()),
+        *(_amounts(judged(found), pl.lit(step), pl.col(name)) for step, name in _OF_CELLS.items()),
         # What the books amortise is traced cost, though it is no tokens.
         _amounts(amortised, pl.lit("traced"), -pl.col("booked_usd")),
         _amounts(charges, pl.col("step"), pl.col("booked_usd")),

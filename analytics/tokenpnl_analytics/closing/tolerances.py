@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from tokenpnl_analytics.closing.differences import DIFFERENCES
+from tokenpnl_analytics.closing.differences import DIFFERENCES, judged
 from tokenpnl_analytics.frames import MONEY
 
 ACCOUNT = ["provider", "account"]
@@ -20,7 +20,8 @@ def verdicts(found: pl.DataFrame, waterfall: pl.DataFrame) -> pl.DataFrame:
 
     The residual is what usage was billed beyond what was traced: coverage, price, timing and unexplained. It passes
     when |residual| <= max($50, 0.5% of the bill) and the sum of |residual| by day and model <= 2% of the usage billed;
-    more than 0.5% of the bill unexplained (gross) closes the month only with a signed reason.
+    more than 0.5% of the bill unexplained (gross) closes the month only with a signed reason. What was spread over the
+    days of its row is judged over those days as one: by day it is no measurement (`spread_usd` says how much that is).
 
     Args:
         found: result of `differences`, the days of the month only.
@@ -31,27 +32,30 @@ def verdicts(found: pl.DataFrame, waterfall: pl.DataFrame) -> pl.DataFrame:
         daily_tolerance_usd, unexplained_usd` (gross), `unexplained_limit_usd`, `passed`, `needs_reason`, `level` (the
         coarsest at which cells were matched), `coverage_share` (of the billed tokens that are told), `matched_share`
         (of the usage billed, for tokens on both sides), `price_accuracy` (1 - sum of |price difference| / bill of the
-        matched tokens), and `PARTS`, which they are made of; shares are float64 and null where there is nothing to
-        share; sorted.
+        matched tokens), `spread_usd` (of the usage billed), and `PARTS`, which they are made of; shares are float64 and
+        null where there is nothing to share; sorted.
     """
     ends = waterfall.group_by(ACCOUNT).agg(
         _at("traced", "net_usd").alias("traced_usd"),
         _at("billed", "net_usd").alias("billed_usd"),
         _at("unexplained", "gross_usd").alias("unexplained_usd"),
     )
-    by_model = found.group_by(*ACCOUNT, "day", "model").agg(_RESIDUAL.sum().abs().alias("daily"))
+    by_model = judged(found).group_by(*ACCOUNT, "spread", "day", "model").agg(_RESIDUAL.sum().abs().alias("daily"))
     daily = by_model.group_by(ACCOUNT).agg(pl.col("daily").sum().alias("daily_residual_usd"))
     sums = found.group_by(ACCOUNT).agg(
         _RESIDUAL.sum().alias("residual_usd"),
         pl.col("billed_usd").sum().alias("usage_usd"),
         _level().alias("level"),
+        pl.col("billed_usd").filter("spread").sum().alias("spread_usd"),
         *_parts(),
     )
     limit = pl.col("billed_usd").abs()
     rows = (
         ends.join(sums, on=ACCOUNT, how="left")
         .join(daily, on=ACCOUNT, how="left")
-        .with_columns(pl.col("residual_usd", "daily_residual_usd", "usage_usd").fill_null(pl.lit(0, MONEY)))
+        .with_columns(
+            pl.col("residual_usd", "daily_residual_usd", "usage_usd", "spread_usd").fill_null(pl.lit(0, MONEY))
+        )
         .with_columns(
             pl.max_horizontal(pl.lit(RESIDUAL_USD, MONEY), limit * pl.lit(RESIDUAL_SHARE, MONEY)).alias(
                 "tolerance_usd"
@@ -75,9 +79,13 @@ def residual_by_day(found: pl.DataFrame) -> pl.DataFrame:
     """Return the residual of each provider, account and day.
 
     Returns:
-        `provider, account, day, residual_usd` (signed), `billed_usd` (usage); sorted.
+        `provider, account, day, residual_usd` (signed), `billed_usd` (usage), `spread_usd` (part of it that was spread
+        over the days of its row, so that the day's residual is no measurement); sorted.
     """
-    sums = found.group_by(*ACCOUNT, "day").agg(_RESIDUAL.sum().alias("residual_usd"), pl.col("billed_usd").sum())
+    spread = pl.col("billed_usd").filter("spread").sum().alias("spread_usd")
+    sums = found.group_by(*ACCOUNT, "day").agg(
+        _RESIDUAL.sum().alias("residual_usd"), pl.col("billed_usd").sum(), spread
+    )
     return sums.sort(*ACCOUNT, "day")
 
 

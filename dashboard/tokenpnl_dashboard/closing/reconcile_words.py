@@ -59,7 +59,17 @@ def verdict(row: dict[str, Any]) -> str:
     return (
         f"{seller(row)}: {within}. Residual {residual}; by day and model {daily}; unexplained {unexplained}. "
         f"Coverage {words.percent(row['coverage_share'])} of the billed tokens; price accuracy {accuracy}; "
-        f"matched {level}."
+        f"matched {level}.{_of_spread(row)}"
+    )
+
+
+def _of_spread(row: dict[str, Any]) -> str:
+    if not row["spread_usd"]:
+        return ""
+    usage = words.usd(row["spread_usd"])
+    return (
+        f" {usage} of the usage is billed in rows of more than a day, spread over their days by hours: it is judged "
+        "over the days of its row, and by day it is no measurement."
     )
 
 

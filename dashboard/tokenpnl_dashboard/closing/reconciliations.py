@@ -19,7 +19,7 @@ from tokenpnl_ingest.control.records import Reconciliation as Stored
 _QUALITIES = ("coverage_share", "price_accuracy", "matched_share")
 _LIMITS = (
     "residual_usd", "tolerance_usd", "daily_residual_usd", "daily_tolerance_usd", "unexplained_usd",
-    "unexplained_limit_usd",
+    "unexplained_limit_usd", "spread_usd",
 )  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def _result(found: Reconciliation, verdict: dict[str, Any], notes: Sequence[str]
     ours = [pl.col(name) == verdict[name] for name in ACCOUNT]
     steps = found.waterfall.filter(ours).select("step", "net_usd", "gross_usd")
     named = found.findings.filter(ours).drop(ACCOUNT).to_dicts()
-    days = residual_by_day(found.cells.filter(ours)).select("day", "residual_usd", "billed_usd")
+    days = residual_by_day(found.cells.filter(ours)).select("day", "residual_usd", "billed_usd", "spread_usd")
     net = {row["step"]: row["net_usd"] for row in steps.iter_rows(named=True)}
     detail: dict[str, Any] = {
         "waterfall": steps.to_dicts(),

@@ -89,11 +89,25 @@ def test_a_formula_or_a_missing_day_is_refused_by_row() -> None:
         read(line("USE1-X-input-tokens", "1", "1"), *broken)
 
 
-def test_usage_of_a_month_in_one_line_is_refused() -> None:
+def over(until: str, amount: str = "1", cost: str = "1") -> Invoice:
     head = HEAD.replace("line_item_usage_start_date,", "line_item_usage_start_date,line_item_usage_end_date,")
-    long = line("USE1-X-input-tokens", "1", "1").replace("05:00:00Z,", "05:00:00Z,2026-11-01T00:00:00Z,")
-    with pytest.raises(RefusedInputError, match="row 2: usage of .* spans more than a day"):
-        aws_cur.read(tabular((head + long).encode(), name="cur.csv"), name="cur.csv")
+    long = line("USE1-X-input-tokens", amount, cost).replace("05:00:00Z,", f"05:00:00Z,{until},")
+    return aws_cur.read(tabular((head + long).encode(), name="cur.csv"), name="cur.csv")
+
+
+def test_usage_of_days_in_one_line_is_spread_over_them_by_hours() -> None:
+    # From 5:00 on the 7th to 0:00 on the 9th: 19 and 24 of 43 hours of 43,000 tokens.
+    found = over("2026-10-09T00:00:00.000Z", "43", "43")
+    assert found.lines.select("day", "cost", "quantity", "spread").rows() == [
+        (date(2026, 10, 7), Decimal(19), 19_000, True),
+        (date(2026, 10, 8), Decimal(24), 24_000, True),
+    ]
+    assert "1 rows bill usage of more than a day" in found.notes[-1]
+
+
+def test_usage_of_years_in_one_line_is_refused() -> None:
+    with pytest.raises(RefusedInputError, match="row 2: usage of .* spans more than 366 days"):
+        over("2029-11-01T00:00:00Z")
 
 
 def test_parquet_doubles_become_the_decimals_they_were() -> None:

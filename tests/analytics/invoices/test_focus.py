@@ -1,5 +1,6 @@
 """FOCUS files."""
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -67,11 +68,12 @@ def test_every_gap_is_listed_by_row() -> None:
         read({}, {"ChargeCategory": "Fee"}, {"ChargePeriodStart": ""})
 
 
-def test_usage_of_a_month_in_one_row_is_refused_and_a_tax_is_not() -> None:
+def test_usage_of_a_month_in_one_row_is_spread_over_its_days_and_a_tax_is_not() -> None:
     month = {"ChargePeriodStart": "2026-10-01T00:00:00Z", "ChargePeriodEnd": "2026-11-01T00:00:00Z"}
-    assert read(month | {"ChargeCategory": "Tax"}).lines.height == 1
-    with pytest.raises(RefusedInputError, match="spans more than a day; export it by day"):
-        read(month)
+    assert read(month | {"ChargeCategory": "Tax"}).lines["spread"].to_list() == [False]
+    found = read(month | {"BilledCost": "31.0"})
+    assert found.lines.select("cost", "spread").unique().rows() == [(Decimal(1), True)]
+    assert found.lines["day"].to_list() == [date(2026, 10, day) for day in range(1, 32)]
 
 
 def test_a_formula_is_refused() -> None:

@@ -12,7 +12,7 @@ def test_what_a_file_does_not_tell_is_null_or_at_its_default() -> None:
     assert lines.schema == INVOICE_LINES
     (row,) = lines.to_dicts()
     assert {name: value for name, value in row.items() if value is not None} == {
-        "provider": "openai", "charge_category": "Usage", "commitment": False,
+        "provider": "openai", "charge_category": "Usage", "commitment": False, "spread": False,
     }  # fmt: skip
 
 

@@ -14,10 +14,10 @@ from tokenpnl_analytics.closing.invoices.form import (
     OUTPUT,
     Fault,
     Invoice,
-    invoice_lines,
     refuse,
 )
-from tokenpnl_analytics.closing.invoices.tables import Tabular, collected, each, several_days, utc_day
+from tokenpnl_analytics.closing.invoices.spreading import BEGINS, ENDS, over_days, spread_note, too_long
+from tokenpnl_analytics.closing.invoices.tables import Tabular, collected, each, utc_day, utc_moment
 from tokenpnl_analytics.frames import MONEY
 
 SOURCE = "AWS CUR 2.0"
@@ -69,10 +69,11 @@ def read(table: Tabular, *, name: str) -> Invoice:
     faults = [
         Fault(row, f"{_DAY} is {at!r} and {_COST} is {cost!r}, expected both") for row, at, cost in undated.iter_rows()
     ]
-    long = several_days(found.filter(pl.col(_USAGE).str.contains(_METER)), _DAY, _UNTIL)
+    long = too_long(found.filter(~pl.col(_TYPE).is_in(list(_FOCUS_CATEGORY))), _DAY, _UNTIL)
     amounts = [*bad_amounts(found, _COST), *bad_amounts(found, _AMOUNT, most=MOST_UNITS)]
     refuse([*faults, *amounts, *long], name=name, source=SOURCE)
-    return Invoice(_lines(found, day), SOURCE, _notes(table, found, others))
+    lines = _lines(found, day)
+    return Invoice(lines, SOURCE, (*_notes(table, found, others), *spread_note(lines)))
 
 
 def _lines(found: pl.DataFrame, day: pl.Expr) -> pl.DataFrame:
@@ -83,7 +84,7 @@ def _lines(found: pl.DataFrame, day: pl.Expr) -> pl.DataFrame:
     committed = pl.col(_TYPE).is_in(_COMMITMENTS) | (provisioned & (category == "Usage"))
     tokens = to_money(pl.col(_AMOUNT)) * _units(found)
     rest = meter.struct.field("rest").str.extract(r"\b(batch|flex|priority)\b")
-    return invoice_lines(
+    return over_days(
         found.select(
             pl.lit("aws").alias("provider"),
             pl.col(_ACCOUNT).alias("account"),
@@ -101,6 +102,8 @@ def _lines(found: pl.DataFrame, day: pl.Expr) -> pl.DataFrame:
             pl.col(_INVOICE).alias("invoice_id"),
             pl.lit(SOURCE).alias("source"),
             pl.col("row"),
+            utc_moment(_DAY).alias(BEGINS),
+            utc_moment(_UNTIL).alias(ENDS),
         )
     )
 

@@ -10,9 +10,10 @@ import re
 import polars as pl
 
 from tokenpnl_analytics.closing.invoices.amounts import MOST_UNITS, bad_amounts, to_money, units_in
-from tokenpnl_analytics.closing.invoices.form import OTHER_SERVICE, Fault, Invoice, invoice_lines, refuse
+from tokenpnl_analytics.closing.invoices.form import OTHER_SERVICE, Fault, Invoice, refuse
 from tokenpnl_analytics.closing.invoices.kinds import kind_of, tier_of
-from tokenpnl_analytics.closing.invoices.tables import Tabular, collected, each, several_days, utc_day
+from tokenpnl_analytics.closing.invoices.spreading import BEGINS, ENDS, over_days, spread_note, too_long
+from tokenpnl_analytics.closing.invoices.tables import Tabular, collected, each, utc_day, utc_moment
 from tokenpnl_analytics.frames import MONEY
 from tokenpnl_ingest.dialects.providers import provider_of
 
@@ -55,14 +56,15 @@ def read(table: Tabular, *, name: str) -> Invoice:
     amounts = ("BilledCost", *quantities)
     bad = bad_amounts(found, "BilledCost")
     bad += [fault for column in quantities for fault in bad_amounts(found, column, most=MOST_UNITS)]
-    long = several_days(found.filter(pl.col("ChargeCategory") == "Usage"), "ChargePeriodStart", "ChargePeriodEnd")
+    long = too_long(found.filter(pl.col("ChargeCategory") == "Usage"), "ChargePeriodStart", "ChargePeriodEnd")
     refuse([*_gaps(found), *bad, *long], name=name, source=SOURCE)
     notes = []
     if rows.height > found.height:
         notes.append(f"{rows.height - found.height:,} usage rows of services other than AI were left out")
     if doubles := table.doubles(amounts):
         notes.append(f"{', '.join(doubles)} are binary floats; each was read as its shortest decimal")
-    return Invoice(_lines(found), SOURCE, tuple(notes))
+    lines = _lines(found)
+    return Invoice(lines, SOURCE, (*notes, *spread_note(lines)))
 
 
 def _gaps(found: pl.DataFrame) -> list[Fault]:
@@ -93,7 +95,7 @@ def _lines(found: pl.DataFrame) -> pl.DataFrame:
         to_money(pl.col(f"{basis}Quantity")) * each(told, f"{basis}Unit", units_in, MONEY)
         for basis in ("Consumed", "Pricing")
     ]
-    return invoice_lines(
+    return over_days(
         told.select(
             each(told, "by", _provider, pl.String()).alias("provider"),
             pl.coalesce("SubAccountId", "BillingAccountId").alias("account"),
@@ -111,6 +113,8 @@ def _lines(found: pl.DataFrame) -> pl.DataFrame:
             pl.col("InvoiceId").alias("invoice_id"),
             pl.lit(SOURCE).alias("source"),
             pl.col("row"),
+            utc_moment("ChargePeriodStart").alias(BEGINS),
+            utc_moment("ChargePeriodEnd").alias(ENDS),
         )
     )
 

@@ -33,6 +33,7 @@ INVOICE_LINES = pl.Schema(
         "service_tier": pl.String(),  # batch, flex, priority; null: standard or not told
         "description": pl.String(),  # the provider's words
         "invoice_id": pl.String(),  # null: not told
+        "spread": pl.Boolean(),  # a day's part of a row that bills several days in one
         "source": pl.String(),  # name of the format
         "row": pl.String(),  # where it stands in the file
     }
@@ -40,6 +41,7 @@ INVOICE_LINES = pl.Schema(
 _DEFAULTS: dict[str, pl.Expr] = {
     "charge_category": pl.lit("Usage"),
     "commitment": pl.lit(value=False),
+    "spread": pl.lit(value=False),
 }
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import polars as pl
 
 from tokenpnl.errors import RefusedInputError
-from tokenpnl_analytics.closing.invoices.form import Fault
 
 PARQUET = b"PAR1"
 _BOM = b"\xef\xbb\xbf"
@@ -88,20 +87,16 @@ def each(frame: pl.DataFrame, column: str, reading: Callable[[str], object], dty
     return pl.col(column).replace_strict(pl.Series(values, dtype=pl.String), read, default=None, return_dtype=dtype)
 
 
-def several_days(frame: pl.DataFrame, since: str, until: str) -> list[Fault]:
-    """Return a fault for each row whose usage spans more than a day, because it could be set against no day's traces.
-
-    Args:
-        frame: `row` and the two columns, ISO times as text; a row without end is passed by.
-        since: column of the start.
-        until: column of the end, not included.
-    """
-    begins, ends = utc_day(since), utc_day(until)
-    long = frame.filter((ends - begins).dt.total_days() > 1).select("row", since, until)
-    return [
-        Fault(row, f"usage of {start} to {end} spans more than a day; export it by day")
-        for row, start, end in long.iter_rows()
+def utc_moment(column: str) -> pl.Expr:
+    """Return the UTC moment of ISO times as text, null where there is none; a time without an offset is UTC."""
+    at = pl.col(column).str.replace(" ", "T")
+    moved = at.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_zone="UTC", time_unit="us", strict=False)
+    plain = at.str.strip_suffix("Z")
+    told = [
+        plain.str.to_datetime(form, time_unit="us", strict=False).dt.replace_time_zone("UTC")
+        for form in ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M")
     ]
+    return pl.coalesce(moved, *told, utc_day(column).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))
 
 
 def utc_day(column: str) -> pl.Expr:
