@@ -3,6 +3,7 @@
 from typing import Any
 
 from tokenpnl_analytics.rules.accounts import ACCOUNTS
+from tokenpnl_analytics.rules.agents import AGENTS
 from tokenpnl_analytics.rules.alerts import ALERTS
 from tokenpnl_analytics.rules.allocation import ALLOCATION
 from tokenpnl_analytics.rules.budgets import BUDGETS
@@ -29,4 +30,5 @@ RULE_FILES: tuple[RuleFile[Any], ...] = (
     ACCOUNTS,
     RECONCILIATION,
     CLOSE,
+    AGENTS,
 )
