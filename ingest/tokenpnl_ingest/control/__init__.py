@@ -1,4 +1,4 @@
-"""The control store: price versions, closes, sign-offs, alerts, the audit chain. `ControlStore.of(home)` opens it."""
+"""The control store, opened by `ControlStore.of(home)`: price versions, closes, sign-offs, alerts, scenarios, audit."""
 
 from tokenpnl_ingest.control.chain import AuditRow
 from tokenpnl_ingest.control.records import (
@@ -12,6 +12,7 @@ from tokenpnl_ingest.control.records import (
     Rebook,
     Reconciled,
     Reconciliation,
+    SavedScenario,
     Scheduled,
     SignOff,
 )
@@ -20,5 +21,5 @@ from tokenpnl_ingest.control.store import ControlStore
 
 __all__ = [
     "Alert", "AuditRow", "Close", "CloseState", "ControlStore", "Freeze", "FxRate", "MonthSpan", "PriceVersion",
-    "Rebook", "Reconciled", "Reconciliation", "Scheduled", "Section", "SignOff", "sections",
+    "Rebook", "Reconciled", "Reconciliation", "SavedScenario", "Scheduled", "Section", "SignOff", "sections",
 ]  # fmt: skip

@@ -21,7 +21,16 @@ def let_schedules_reach_closed_months(connection: sa.Connection) -> None:
         connection.execute(sa.text("ALTER TABLE schedules ADD COLUMN into_closed BOOLEAN DEFAULT FALSE NOT NULL"))
 
 
-MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (create_first_tables, let_schedules_reach_closed_months)
+def keep_scenarios(connection: sa.Connection) -> None:
+    """What-if scenarios that somebody saved."""
+    tables.SCENARIOS.create(connection, checkfirst=True)
+
+
+MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (
+    create_first_tables,
+    let_schedules_reach_closed_months,
+    keep_scenarios,
+)
 
 
 def migrate(connection: sa.Connection) -> list[str]:

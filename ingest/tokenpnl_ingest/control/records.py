@@ -173,3 +173,13 @@ class Alert:
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     reason: str | None
+
+
+@dataclass(frozen=True)
+class SavedScenario:
+    """A what-if scenario file as it was saved last under its name."""
+
+    name: str
+    content: str
+    saved_at: datetime
+    saved_by: str

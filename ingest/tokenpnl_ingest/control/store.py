@@ -16,6 +16,7 @@ from tokenpnl_ingest.control.headfile import HeadFile
 from tokenpnl_ingest.control.migrations import migrate
 from tokenpnl_ingest.control.months import Months
 from tokenpnl_ingest.control.reconciliations import Reconciliations
+from tokenpnl_ingest.control.scenarios import Scenarios
 from tokenpnl_ingest.control.tables import ABOUT
 from tokenpnl_ingest.control.versions import Versions
 from tokenpnl_ingest.home import Home
@@ -23,8 +24,8 @@ from tokenpnl_ingest.home import Home
 _KEY_ID = "key_id"
 
 
-class ControlStore(Versions, Months, Reconciliations, Alerts):
-    """Price versions, schedules, closes, sign-offs, alerts, and the audit chain over all of them.
+class ControlStore(Versions, Months, Reconciliations, Alerts, Scenarios):
+    """Price versions, schedules, closes, sign-offs, alerts, scenarios, and the audit chain over all of them.
 
     Several processes may hold one open: the command line, the collector, the dashboard. Every change is one transaction
     with its audit row; the end of the chain is noted in a file of the home.

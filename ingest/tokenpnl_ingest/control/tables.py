@@ -163,6 +163,16 @@ ALERTS = sa.Table(
     _said("acknowledged_by", nullable=True),
     _said(nullable=True),
 )
+SCENARIOS = sa.Table(
+    "scenarios",
+    METADATA,
+    _key(),
+    sa.Column("name", sa.String(200), nullable=False, index=True),
+    _said("content"),
+    _at("saved_at"),
+    _said("saved_by"),
+    sa.Column("dropped", sa.Boolean, nullable=False),
+)
 AUDIT = sa.Table(
     "audit",
     METADATA,
