@@ -130,13 +130,31 @@ def with_app_cache(rows: pl.DataFrame, calls: pl.DataFrame, by: Sequence[str] = 
     Returns:
         The rows in order with `app_cache_avoided_usd`: 0 where the cache answered nothing, NULL where nobody knows.
     """
-    avoided = known_sum(pl.col("cache_avoided_usd")).alias("app_cache_avoided_usd")
+    return _with_memo(rows, calls.rename({"cache_avoided_usd": "app_cache_avoided_usd"}), by, "app_cache_avoided_usd")
+
+
+def with_over_limit(rows: pl.DataFrame, lines: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
+    """Return the statement with the memo of what ran past the limits of agents' contracts.
+
+    Args:
+        rows: result of `statement` by the same dimensions.
+        lines: line items past a limit: the dimensions and `over_limit_usd`.
+        by: the dimensions.
+
+    Returns:
+        The rows in order with `over_limit_usd`: 0 where nothing ran past, NULL where none of what did has a price.
+    """
+    return _with_memo(rows, lines, by, "over_limit_usd")
+
+
+def _with_memo(rows: pl.DataFrame, told: pl.DataFrame, by: Sequence[str], name: str) -> pl.DataFrame:
+    amount = known_sum(pl.col(name))
     if not by:
-        return rows.with_columns(calls.select(avoided))
-    found = calls.group_by(list(by)).agg(avoided, pl.len().alias("n_hits"))
+        return rows.with_columns(told.select(amount))
+    found = told.group_by(list(by)).agg(amount, pl.len().alias("n_told"))
     joined = rows.join(found, on=list(by), how="left", nulls_equal=True, maintain_order="left")
-    none = pl.when(pl.col("n_hits").is_null()).then(_ZERO).otherwise("app_cache_avoided_usd")
-    return joined.with_columns(none.alias("app_cache_avoided_usd")).drop("n_hits")
+    none = pl.when(pl.col("n_told").is_null()).then(_ZERO).otherwise(name)
+    return joined.with_columns(none.alias(name)).drop("n_told")
 
 
 def cost_by_category(lines: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:

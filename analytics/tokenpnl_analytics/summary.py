@@ -71,6 +71,16 @@ def summary(
     return answer | ({"runs": _runs(own)} if runs else {})
 
 
+def with_over_limit(answer: dict[str, Any], lines: pl.DataFrame) -> dict[str, Any]:
+    """Return the summary with the memo of what ran past the limits of agents' contracts.
+
+    Args:
+        answer: result of `summary`, whose memo says NULL: nobody checked.
+        lines: line items past a limit, with `over_limit_usd`.
+    """
+    return answer | {"memo": answer["memo"] | {"over_limit_usd": _sum_text(lines, "over_limit_usd")}}
+
+
 def usd_text(usd: Decimal | None) -> str | None:
     """Return money as a plain decimal string without idle zeros; NULL stays NULL."""
     if usd is None:
@@ -227,6 +237,7 @@ def _memo(books: Books) -> dict[str, str | None]:
         "app_cache_avoided_usd": _sum_text(books.calls.filter("cached"), "cache_avoided_usd"),
         "cache_write_premium_usd": usd_text(row["cache_write_premium_usd"]),
         "fallback_premium_usd": usd_text(row["fallback_premium_usd"]),
+        "over_limit_usd": None,
     }
 
 

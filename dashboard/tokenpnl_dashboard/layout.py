@@ -25,7 +25,17 @@ _BRIEF = {
     "categories": ("cost_usd", "share", "reversed_cost_usd", "n_lines", "n_unpriced_lines"),
     "causes": ("cause", "gross_usd", "share", "addressable_usd", "n_lines"),
     "unattributed": ("provider", "model", "cost_usd", "n_lines"),
+    "contracts": ("clause", "limit", "value", "n_past", "n_runs", "n_broken", "within_share", "over_limit_usd"),
 }
+
+_NAMED_BY = {
+    "usage": (),
+    "unattributed": ("lacks", "step"),
+    "contracts": ("agent", "run_id"),
+    "categories": ("cost_category",),
+    "causes": ("cost_category",),
+}
+"""Reports with a row for each of these, whatever they are asked by."""
 
 
 def for_eyes(what: str, found: pl.DataFrame, by: str | None) -> pl.DataFrame:
@@ -35,17 +45,16 @@ def for_eyes(what: str, found: pl.DataFrame, by: str | None) -> pl.DataFrame:
     something. Many stand below each other, the dearest first and periods in order, with the main figures only.
 
     Args:
-        what: pnl, usage, units, categories, causes or unattributed.
+        what: pnl, usage, units, categories, causes, unattributed or contracts.
         found: the report.
         by: its dimension or grain; None for the whole.
     """
     key = "period" if by in GRAINS else by
-    if what == "usage":
-        return _values_down(found, [key] if key else [], _BRIEF[what])
-    if what == "unattributed":
-        return _values_down(found, ["lacks", "step"], _BRIEF[what])
-    if what in ("categories", "causes"):
-        return _values_down(found, [*([key] if key in found.columns else []), "cost_category"], _BRIEF[what])
+    if what in _NAMED_BY:
+        named = [name for name in _NAMED_BY[what] if name in found.columns]
+        return _values_down(
+            found, [*([key] if key in found.columns and key not in named else []), *named], _BRIEF[what]
+        )
     if "workflow" in found.columns and key != "workflow":
         return _values_down(found, ["workflow", *([key] if key else [])], _CONTRIBUTION)
     if key and found.height > _MOST_ACROSS:

@@ -19,6 +19,7 @@ from tokenpnl_analytics.statement import (
     memo_lines,
     statement,
     with_app_cache,
+    with_over_limit,
 )
 from tokenpnl_analytics.unit_cost.units import cohort
 
@@ -197,3 +198,14 @@ def test_what_the_applications_cache_avoided_is_a_memo_by_dimension():
     assert found["effective_usd"].to_list() == rows["effective_usd"].to_list()
     total = with_app_cache(rows.select(pl.col("effective_usd").sum()), calls)
     assert total["app_cache_avoided_usd"].to_list() == [Decimal("0.75")]
+
+
+def test_what_ran_past_contracts_is_a_memo_by_dimension():
+    rows = pl.DataFrame({"workflow": ["a", "b"], "effective_usd": [Decimal(1), Decimal(2)]})
+    past = pl.DataFrame(
+        {"workflow": ["a", "a"], "over_limit_usd": [Decimal("0.5"), None]}, schema_overrides={"over_limit_usd": MONEY}
+    )
+    found = with_over_limit(rows, past, ["workflow"])
+    assert found["over_limit_usd"].to_list() == [Decimal("0.5"), Decimal(0)]
+    assert found["effective_usd"].to_list() == rows["effective_usd"].to_list()
+    assert with_over_limit(rows.select("effective_usd").head(1), past)["over_limit_usd"].to_list() == [Decimal("0.5")]

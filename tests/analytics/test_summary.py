@@ -8,8 +8,9 @@ import pytest
 
 from tokenpnl.model import CostCategory
 from tokenpnl_analytics.books import book
+from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.resolving.resolve import Resolution
-from tokenpnl_analytics.summary import summary, usd_text
+from tokenpnl_analytics.summary import summary, usd_text, with_over_limit
 
 KEYS = [
     "n_runs",
@@ -166,8 +167,15 @@ def test_memo_lines_and_what_nobody_knows_yet(told):
         "app_cache_avoided_usd": "0.01",
         "cache_write_premium_usd": "0",
         "fallback_premium_usd": "0",
+        "over_limit_usd": None,
     }
     assert {told[name] for name in KEYS if name.startswith("gpu") or name == "labels"} == {None}
+
+
+def test_what_ran_past_contracts_is_told_where_somebody_checked(told):
+    past = pl.DataFrame({"over_limit_usd": [Decimal("0.25"), Decimal("0.5")]}, schema={"over_limit_usd": MONEY})
+    assert with_over_limit(told, past)["memo"] == told["memo"] | {"over_limit_usd": "0.75"}
+    assert with_over_limit(told, past.clear())["memo"]["over_limit_usd"] == "0"
 
 
 def test_each_run_can_be_told(told):

@@ -33,10 +33,11 @@ DIMENSIONS = {
     "day": "day",
     "week": "week",
     "month": "month",
+    "agent": "agent",
 }
 
 
-REPORTS = ("pnl", "usage", "units", "categories", "causes", "lines", "unattributed", "estimate", "summary")
+REPORTS = ("pnl", "usage", "units", "categories", "causes", "lines", "unattributed", "contracts", "estimate", "summary")
 SHOWN_LINES = 40
 
 
@@ -60,7 +61,8 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
     success of production runs, settled, to date and expected (by model, step or provider: what each contributes to its
     workflow's); categories is cost by category, as booked and with the rules read in reverse order; causes is cost
     without direct result by what caused it; lines is every line item behind a figure, with its run and span;
-    unattributed is cost that names no workflow or no customer; estimate is what all runs cost where traces are sampled;
+    unattributed is cost that names no workflow or no customer; contracts is where agents broke agents.yaml and what ran
+    past it cost (by agent: how each keeps its own); estimate is what all runs cost where traces are sampled;
     summary is one JSON document with the agreed keys.
     """
     from tokenpnl_dashboard.book import open_book
@@ -107,6 +109,7 @@ def _reader(what: str) -> "Callable[[Book, Asked], pl.DataFrame]":
         "causes": reports.causes_of,
         "lines": reports.lines,
         "unattributed": reports.unattributed,
+        "contracts": reports.contracts,
         "estimate": reports.estimate,
     }[what]
 
@@ -139,8 +142,10 @@ def _check(what: str, asked: dict[str, Any]) -> None:
         raise click.UsageError("--runs belongs to summary")
     if asked["posted"] and (what != "pnl" or asked["where"]):
         raise click.UsageError("--posted belongs to pnl of everything, without --where")
-    if asked["where"] and what in ("units", "estimate", "summary"):
+    if asked["where"] and what in ("units", "contracts", "estimate", "summary"):
         raise click.UsageError(f"--where narrows line items, and {what} is of whole runs")
+    if (asked["by"] == "agent") != (what == "contracts" and asked["by"] is not None):
+        raise click.UsageError("--by agent belongs to contracts, which know no other")
     if asked["by"] and what in ("lines", "unattributed"):
         raise click.UsageError(f"{what} has columns of its own; narrow it with --where, not --by")
 
@@ -148,6 +153,7 @@ def _check(what: str, asked: dict[str, Any]) -> None:
 def _question(home: "Home", newest_at: datetime | None, asked: dict[str, Any]) -> "Asked":
     from tokenpnl.errors import ConfigurationError
     from tokenpnl_analytics.periods import parse_period, reading_moment
+    from tokenpnl_analytics.rules.agents import AGENTS
     from tokenpnl_analytics.rules.outcomes import OUTCOMES
     from tokenpnl_dashboard.questions.drill import narrowed
     from tokenpnl_dashboard.questions.reports import Asked
@@ -162,9 +168,9 @@ def _question(home: "Home", newest_at: datetime | None, asked: dict[str, Any]) -
         now = now if now.tzinfo else now.replace(tzinfo=UTC)
     period = parse_period(asked["period"], now=now, zone=asked["zone"])
     by = DIMENSIONS[asked["by"]] if asked["by"] else None
-    rules = Configuration.of(home).read(OUTCOMES)
-    where = narrowed(asked["where"])
-    return Asked(period=period, as_of=now, by=by, zone=asked["zone"], rules=rules, where=where)
+    rules = Configuration.of(home)
+    known, contracts, where = rules.read(OUTCOMES), rules.read(AGENTS), narrowed(asked["where"])
+    return Asked(period=period, as_of=now, by=by, zone=asked["zone"], rules=known, agents=contracts, where=where)
 
 
 def _print(what: str, frame: "pl.DataFrame", form: str, question: "Asked") -> None:

@@ -8,12 +8,15 @@ import streamlit as st
 
 from tokenpnl.semconv import SYNTHETIC
 from tokenpnl.tables import CALLS, LINE_ITEMS, RESOURCES
+from tokenpnl_analytics.contracts.breaches import Checked
 from tokenpnl_analytics.periods import Period
+from tokenpnl_analytics.rules.agents import AGENTS, AgentsFile
 from tokenpnl_analytics.rules.outcomes import OUTCOMES
-from tokenpnl_analytics.statement import GRAINS, in_periods, statement, with_app_cache
+from tokenpnl_analytics.statement import GRAINS, in_periods, statement, with_app_cache, with_over_limit
 from tokenpnl_analytics.unit_cost.outcome_rules import windows_of
 from tokenpnl_analytics.unit_cost.units import PRODUCTION, cohort, unit_costs
 from tokenpnl_dashboard.parts.filters import Choice, bounds
+from tokenpnl_dashboard.questions import contracts
 from tokenpnl_dashboard.questions.disclosure import dated
 from tokenpnl_dashboard.questions.lines import run_capacity
 from tokenpnl_dashboard.shapes import figures
@@ -58,19 +61,22 @@ def statement_by(choice: Choice, column: str, *, most: int) -> tuple[pl.DataFram
     lines = sums(choice, choice.period, column)
     runs = the_cohort(choice, choice.period) if _of_runs(choice) else None
     hits = _cache_hits(choice, "started_at" if column in GRAINS else column)
-    total = _with_hits(statement(lines, runs=runs), hits)
+    over = over_limit(choice)
+    total = _with_over(_with_hits(statement(lines, runs=runs), hits), over)
     if column in GRAINS:
         timed = lines.with_columns(pl.col(column).cast(pl.Datetime("ns", "UTC")).alias("period"))
         periodic = None if runs is None else in_periods(runs, column)
         found = statement(timed, ["period"], runs=periodic)
         found = _with_hits(found, None if hits is None else in_periods(hits, column), "period")
+        found = _with_over(found, None if over is None else in_periods(over, column), "period")
         return found.rename({"period": column}), total
     kept = figures.dearest(lines, column, most=most)
     lines = figures.folded(lines, column, kept)
     if runs is not None and column in runs.columns:
         runs = figures.folded(runs, column, kept)
     hits = None if hits is None else figures.folded(hits, column, kept)
-    found = _with_hits(statement(lines, [column], runs=runs), hits, column)
+    over = None if over is None else figures.folded(over, column, kept)
+    found = _with_over(_with_hits(statement(lines, [column], runs=runs), hits, column), over, column)
     return found.sort("effective_usd", descending=True, nulls_last=True), total
 
 
@@ -84,6 +90,22 @@ def _cache_hits(choice: Choice, column: str) -> pl.DataFrame | None:
 
 def _with_hits(found: pl.DataFrame, hits: pl.DataFrame | None, *by: str) -> pl.DataFrame:
     return found if hits is None else with_app_cache(found, hits, by)
+
+
+def _with_over(found: pl.DataFrame, over: pl.DataFrame | None, *by: str) -> pl.DataFrame:
+    return found if over is None else with_over_limit(found, over, by)
+
+
+def kept_contracts(choice: Choice) -> Checked | None:
+    """Return how agents kept their contracts in the period; None: there is no contract."""
+    file, known = rules(AGENTS), edition().data_version
+    return _checked(known, file.model_dump_json(), choice.period, file)
+
+
+def over_limit(choice: Choice) -> pl.DataFrame | None:
+    """Return the chosen line items past a limit of an agent's contract; None: there is no contract."""
+    found = kept_contracts(choice)
+    return None if found is None else contracts.over_limit(found, choice.period, choice.where)
 
 
 def _of_runs(choice: Choice) -> bool:
@@ -128,6 +150,16 @@ def _units(
     version: int, as_of: datetime, where: dict[str, Any], window: dict[str, Any], stated: dict[str, float], by: str
 ) -> pl.DataFrame:
     return unit_costs(_cohort(version, as_of, where, window, stated), [by])
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _checked(
+    version: int,  # noqa: ARG001 key
+    spelled: str,  # noqa: ARG001 key
+    period: Period,
+    _file: AgentsFile,
+) -> Checked | None:
+    return contracts.checked(book(), _file, period)
 
 
 def _stated_hours() -> dict[str, float]:

@@ -14,15 +14,18 @@ from tokenpnl_analytics.books import Books
 from tokenpnl_analytics.classify import causes, totals_in_both_orders
 from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.periods import Period
+from tokenpnl_analytics.rules.agents import AgentsFile
 from tokenpnl_analytics.rules.outcomes import OutcomesFile
 from tokenpnl_analytics.sampling import estimated_totals
-from tokenpnl_analytics.statement import GRAINS, in_periods, statement, with_app_cache
+from tokenpnl_analytics.statement import GRAINS, in_periods, statement, with_app_cache, with_over_limit
 from tokenpnl_analytics.summary import summary
+from tokenpnl_analytics.summary import with_over_limit as summary_with_over_limit
 from tokenpnl_analytics.unit_cost.controls import controls
 from tokenpnl_analytics.unit_cost.outcome_rules import definitions_in, windows_of
 from tokenpnl_analytics.unit_cost.outcomes import known_at
 from tokenpnl_analytics.unit_cost.units import PRODUCTION, RUN_DIMENSIONS, cohort, contributions, unit_costs
 from tokenpnl_dashboard.book import Book
+from tokenpnl_dashboard.questions.contracts import agents_frame, breaches_frame, checked, over_limit
 from tokenpnl_dashboard.questions.disclosure import cost_disclosure, dated, invoices_of
 from tokenpnl_dashboard.questions.drill import OWNED_BY, lines_behind, without_owner
 from tokenpnl_dashboard.questions.lines import run_capacity
@@ -48,7 +51,8 @@ _CONTROL_COLUMNS = (
 class Asked:
     """What a report is about: line items and runs that started in the period, read at `as_of`, by a column or grain.
 
-    `rules` are the success definitions; `where` narrows line items by accepted values of their columns.
+    `rules` are the success definitions, `agents` the contracts of agents; `where` narrows line items by accepted values
+    of their columns.
     """
 
     period: Period
@@ -56,6 +60,7 @@ class Asked:
     by: str | None
     zone: str
     rules: OutcomesFile = field(default_factory=OutcomesFile)
+    agents: AgentsFile = field(default_factory=AgentsFile)
     where: Mapping[str, list[str | None]] = field(default_factory=dict)
 
 
@@ -65,15 +70,19 @@ def pnl(book: Book, asked: Asked) -> pl.DataFrame:
     Value and successes stand beside it for dimensions of runs, unless it is narrowed to a part of their cost.
     """
     runs = _cohort(book, asked) if set(asked.where) <= {*RUN_DIMENSIONS} else None
+    past = checked(book, asked.agents, asked.period)
+    over = None if past is None else over_limit(past, asked.period, asked.where)
     if asked.by in GRAINS:
         lines = _sums(book, asked, ["hour"])
         lines = in_periods(lines, asked.by, asked.zone, at="hour")
         found = statement(lines, ["period"], runs=None if runs is None else in_periods(runs, asked.by, asked.zone))
         hits = _cache_hits(book, asked, ["started_at"])
-        return found if hits is None else with_app_cache(found, in_periods(hits, asked.by, asked.zone), ["period"])
+        found = found if hits is None else with_app_cache(found, in_periods(hits, asked.by, asked.zone), ["period"])
+        return found if over is None else with_over_limit(found, in_periods(over, asked.by, asked.zone), ["period"])
     by = [asked.by] if asked.by else []
     found, hits = statement(_sums(book, asked, by), by, runs=runs), _cache_hits(book, asked, by)
-    return found if hits is None else with_app_cache(found, hits, by)
+    found = found if hits is None else with_app_cache(found, hits, by)
+    return found if over is None else with_over_limit(found, over, by)
 
 
 def posted_pnl(lines: pl.DataFrame, asked: Asked) -> pl.DataFrame:
@@ -163,6 +172,12 @@ def sampled(book: Book, period: Period) -> bool:
     return bool((counts > 1).any()) or bool(flags.str.contains(Flag.SAMPLING_UNKNOWN.value).any())
 
 
+def contracts(book: Book, asked: Asked) -> pl.DataFrame:
+    """Return the breaches of agents' contracts, the dearest first; by agent how each keeps its own."""
+    found = checked(book, asked.agents, asked.period)
+    return agents_frame(found) if asked.by == "agent" else breaches_frame(found)
+
+
 def unattributed(book: Book, asked: Asked) -> pl.DataFrame:
     """Return cost that names no workflow or no customer, the largest source first."""
     return without_owner(_sums(book, asked, [*OWNED_BY, "provider", "model", "step"]))
@@ -207,9 +222,11 @@ def summary_of(book: Book, asked: Asked, *, runs: bool = False) -> dict[str, Any
     duplicates = conform(book.query("table", name=DUPLICATES.name), DUPLICATES)
     replayed = book.query("table", name="batches", columns=["replayed"])["replayed"].sum()
     books = Books(**tables, duplicates=duplicates)
-    return summary(
+    answer = summary(
         books, as_of=asked.as_of, runs=runs, replayed_span_records=int(replayed), windows=windows_of(asked.rules)
     )
+    past = checked(book, asked.agents, asked.period)
+    return answer if past is None else summary_with_over_limit(answer, over_limit(past, asked.period, {}))
 
 
 def _cache_hits(book: Book, asked: Asked, columns: Sequence[str]) -> pl.DataFrame | None:

@@ -43,6 +43,7 @@ MEMO = (
     ("batch_savings_usd", "Memo: saved by batch and other tiers"),
     ("app_cache_avoided_usd", "Memo: avoided by the application's cache"),
     ("fallback_premium_usd", "Memo: premium of fallbacks"),
+    ("over_limit_usd", "Memo: over-limit cost of agents"),
 )
 CATEGORIES_OF = {"without_result_usd": [category.value for category in LOST]}
 DEDUCTED = ("discount_usd", "covered_usd")

@@ -7,13 +7,14 @@ import streamlit as st
 
 from tokenpnl.model import WITHOUT_DIRECT_RESULT
 from tokenpnl_analytics.classify import causes, totals_in_both_orders
+from tokenpnl_analytics.contracts.breaches import NOT_CHECKED, standing
 from tokenpnl_analytics.statement import statement
 from tokenpnl_dashboard import words
 from tokenpnl_dashboard.charts import waste as waste_charts
 from tokenpnl_dashboard.parts import cards
 from tokenpnl_dashboard.parts.filters import NOBODY, Choice, bounds, chosen
-from tokenpnl_dashboard.questions.pnl import sums
-from tokenpnl_dashboard.shapes import figures
+from tokenpnl_dashboard.questions.pnl import kept_contracts, sums
+from tokenpnl_dashboard.shapes import contract_tables, figures
 from tokenpnl_dashboard.state import ask, edition, ink
 
 RUNS = "views/runs.py"
@@ -42,6 +43,7 @@ def _draw(choice: Choice) -> None:
     with right:
         _orders(turned)
     _steps(choice, by_step)
+    _contracts(choice)
     st.caption(
         "Cost without direct result is not cost that can be had back: gross is what the first matching rule took; "
         "addressable is what a what-if says could be avoided, and unknown until one has. Providers do not bill most "
@@ -201,6 +203,26 @@ def _steps(choice: Choice, by_step: pl.DataFrame) -> None:
     if click is not None:
         row = rows[click["row"]]
         st.switch_page(RUNS, query_params=choice.address(step=row["step"], category=row["cost_category"]))
+
+
+def _contracts(choice: Choice) -> None:
+    """Draw how agents kept their contracts: a memo, because that cost stands in its categories already."""
+    found = kept_contracts(choice)
+    if found is None or found.agents.is_empty():
+        return
+    frame = contract_tables.agents(standing(found))
+    with st.container(border=True, key="card_contracts"):
+        cards.heading("Memo: what ran past an agent's contract")
+        st.caption(
+            "Never added in: this cost stands in its categories already. Runs of all customers and workflows; "
+            "`tokenpnl report contracts` lists every breach with its span."
+        )
+        cards.table(frame, alt="Agents by what ran past their contracts")
+        if not found.breaches.is_empty():
+            shown = contract_tables.breaches(found.breaches)
+            with st.expander(f"{words.counted(found.breaches.height, 'breach', 'breaches')}"):
+                cards.table(shown, alt="Breaches of contracts by run")
+        st.caption(f"Not checked: {NOT_CHECKED}.")
 
 
 picked = chosen()
