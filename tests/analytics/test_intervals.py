@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tokenpnl_analytics.unit_cost.intervals import fieller_limits, ratio_interval
+from tokenpnl_analytics.unit_cost.intervals import fieller_limits, mean_interval, ratio_interval
 
 
 def interval(cost, successes, clusters=None, seed=1):
@@ -60,6 +60,27 @@ def test_one_cluster_says_that_it_has_no_interval():
 def test_equal_clusters_have_an_interval_of_no_width():
     found = interval([2.0] * 20, [1] * 20)
     assert found.low == found.high == pytest.approx(2.0)
+
+
+def test_weighted_successes_are_counted_as_the_caller_says():
+    ones = np.arange(40)
+    chance = np.random.default_rng(1)
+    found = ratio_interval(np.ones(40) + ones % 2, np.ones(40), ones, chance=chance, n_successes=9.5)
+    assert found.high is None
+    assert "at least" in found.method
+
+
+def test_the_interval_of_a_mean_by_hand():
+    # 40 values, 1 or -3 in turn: mean -1, e = +-2, V = 40/39 x 160/1600, t(39) = 2.0227.
+    found = mean_interval(np.array([1.0, -3.0] * 20), np.ones(40), np.arange(40), chance=np.random.default_rng(1))
+    half = 2.022691 * np.sqrt(40 / 39 * 160 / 1600)
+    assert (found.low, found.high) == pytest.approx((-1 - half, -1 + half), rel=1e-5)
+    assert found.method == "cluster-robust, plain scale, t"
+
+
+def test_the_mean_of_one_cluster_has_no_interval():
+    found = mean_interval(np.ones(3), np.ones(3), np.zeros(3, np.int64), chance=np.random.default_rng(1))
+    assert (found.low, found.high, found.method) == (None, None, "one cluster: no interval")
 
 
 def test_fieller_agrees_with_the_log_interval_when_there_is_much_data():

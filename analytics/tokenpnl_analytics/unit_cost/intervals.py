@@ -42,7 +42,14 @@ class Interval:
     fieller: tuple[float, float] | None = None
 
 
-def ratio_interval(cost: Floats, successes: Floats, clusters: Codes, *, chance: np.random.Generator) -> Interval:
+def ratio_interval(
+    cost: Floats,
+    successes: Floats,
+    clusters: Codes,
+    *,
+    chance: np.random.Generator,
+    n_successes: float | None = None,
+) -> Interval:
     """Return the 95% interval of sum(cost) / sum(successes).
 
     Residuals e_g = sum over cluster g of (c - theta y); V = G/(G-1) sum(e_g^2) / S^2; bounds
@@ -55,6 +62,8 @@ def ratio_interval(cost: Floats, successes: Floats, clusters: Codes, *, chance: 
         successes: 1 (of a sampled run its weight) for each successful run, else 0.
         clusters: group of each run, numbered from 0.
         chance: draws the bootstrap weights.
+        n_successes: successes that the figure rests on, where `successes` does not show them (weights that differ,
+            values of a model); None: they are counted.
     """
     n, n_clusters = len(cost), int(clusters.max()) + 1 if len(clusters) else 0
     total = float(successes.sum())
@@ -64,23 +73,47 @@ def ratio_interval(cost: Floats, successes: Floats, clusters: Codes, *, chance: 
         return Interval(None, None, n, n_clusters, None, "one cluster: no interval")
     theta = float(cost.sum()) / total
     by_cluster = _sums(clusters, cost), _sums(clusters, successes)
-    spread = _standard_error(*by_cluster)
-    below, above, how = _t_quantiles(*by_cluster, chance)
+    spread = standard_error(*by_cluster)
+    below, above, how = t_quantiles(*by_cluster, chance)
     rise = -below * spread / theta
     low, high = theta * np.exp(-above * spread / theta), theta * np.exp(min(rise, _HOPELESS))
-    n_successes = int(np.count_nonzero(successes))
+    n_successes = int(np.count_nonzero(successes)) if n_successes is None else n_successes
     bounded = n_successes >= FEW_SUCCESSES and rise < _HOPELESS and _fieller_is_bounded(by_cluster[1])
     if n_successes < FEW_SUCCESSES:
         how += f"; fewer than {FEW_SUCCESSES} successes: at least"
     elif not bounded:
         how += "; no upper bound"
-    single = _standard_error(cost, successes)
+    single = standard_error(cost, successes)
     effect = (spread / single) ** 2 if single > 0 else None
     limits = fieller_limits(*by_cluster)
     if limits is not None:
         # Where the cost itself is uncertain his set reaches below zero, which no cost does.
         limits = max(0.0, limits[0]), limits[1]
     return Interval(float(low), float(high) if bounded else None, n, n_clusters, effect, how, limits)
+
+
+def mean_interval(totals: Floats, sizes: Floats, clusters: Codes, *, chance: np.random.Generator) -> Interval:
+    """Return the 95% interval of sum(totals) / sum(sizes) on its own scale, for shares and differences.
+
+    The standard error and the points of t are those of `ratio_interval`; the bounds are theta +- t sqrt(V), so that
+    the figure may be 0 or negative.
+
+    Args:
+        totals: what each run adds above the line, of any sign; of a weighted run times its weight.
+        sizes: what it adds below it: 1, or its weight.
+        clusters: group of each run, numbered from 0.
+        chance: draws the bootstrap weights.
+    """
+    n, n_clusters = len(totals), int(clusters.max()) + 1 if len(clusters) else 0
+    if n_clusters < 2 or float(sizes.sum()) <= 0:
+        return Interval(None, None, n, n_clusters, None, "no runs" if n_clusters < 1 else "one cluster: no interval")
+    theta = float(totals.sum() / sizes.sum())
+    by_cluster = _sums(clusters, totals), _sums(clusters, sizes)
+    spread, single = standard_error(*by_cluster), standard_error(totals, sizes)
+    below, above, how = t_quantiles(*by_cluster, chance)
+    effect = (spread / single) ** 2 if single > 0 else None
+    low, high = theta - above * spread, theta - below * spread
+    return Interval(low, high, n, n_clusters, effect, how.replace("log scale", "plain scale"))
 
 
 def fieller_limits(cost: Floats, successes: Floats) -> tuple[float, float] | None:
@@ -110,15 +143,29 @@ def _fieller_is_bounded(successes: Floats) -> bool:
     return bool(successes.sum() ** 2 > t2 * n * np.var(successes, ddof=1))
 
 
-def _standard_error(cost: Floats, successes: Floats) -> float:
+def standard_error(cost: Floats, successes: Floats) -> float:
+    """Return the standard error of sum(cost) / sum(successes) over independent clusters, two or more.
+
+    Args:
+        cost: sum of each cluster; may be negative, as a saving is.
+        successes: the denominator's sum of each cluster, not all 0.
+    """
     n = len(cost)
     total = successes.sum()
     residuals = cost - cost.sum() / total * successes
     return float(np.sqrt(n / (n - 1) * np.sum(residuals**2)) / total)
 
 
-def _t_quantiles(cost: Floats, successes: Floats, chance: np.random.Generator) -> tuple[float, float, str]:
-    """Return the 2.5% and 97.5% points of the studentised estimate, and how they were found."""
+def t_quantiles(cost: Floats, successes: Floats, chance: np.random.Generator) -> tuple[float, float, str]:
+    """Return the 2.5% and 97.5% points of the studentised ratio of sums, and how they were found.
+
+    Student's t from 30 clusters on; below them a wild cluster bootstrap-t.
+
+    Args:
+        cost: sum of each cluster; may be negative, as a saving is.
+        successes: the denominator's sum of each cluster, not all 0.
+        chance: draws the bootstrap weights.
+    """
     n = len(cost)
     if n >= FEW_CLUSTERS:
         t = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1))
