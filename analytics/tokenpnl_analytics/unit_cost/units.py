@@ -34,7 +34,7 @@ _ZERO = pl.lit(0, MONEY)
 _SUCCEEDED = pl.col("outcome").eq_missing(OutcomeStatus.SUCCESS.value)
 _WON = pl.col("weight").filter("succeeded").sum()
 _TOO_FEW = pl.col("settled_successes").is_between(1, FEW_SUCCESSES - 1)
-_CLUSTER_LEVELS = {"customer": "customer_id", "conversation": "session_id", "task": "business_id"}
+CLUSTER_LEVELS = {"customer": "customer_id", "conversation": "session_id", "task": "business_id"}
 
 
 def usd_per_success(cost_usd: pl.Expr, successes: pl.Expr) -> pl.Expr:
@@ -279,7 +279,7 @@ def _bounds(interval: Interval, level: str) -> tuple[float | str | None, ...]:
 
 def _clusters(runs: pl.DataFrame) -> tuple[str, "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
     """Return the highest level at which runs fall into two groups or more, and each run's group."""
-    for level, column in _CLUSTER_LEVELS.items():
+    for level, column in CLUSTER_LEVELS.items():
         if runs[column].drop_nulls().n_unique() > 1:
             group = pl.coalesce(pl.lit("=") + pl.col(column), "run_id")
             return level, runs.select(group.rank("dense").cast(pl.Int64) - 1).to_series().to_numpy()

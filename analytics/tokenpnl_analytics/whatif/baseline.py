@@ -1,0 +1,158 @@
+"""The frozen baseline: what was called in a window, what it cost, and who it is independent of."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import polars as pl
+
+from tokenpnl.model import CostSource
+from tokenpnl_analytics.frames import MONEY
+from tokenpnl_analytics.pricing.ratecard import RateCard
+from tokenpnl_analytics.unit_cost.units import CLUSTER_LEVELS
+
+_ATTEMPT = ["tenant", "attempt_id"]
+_ZERO = pl.lit(0, MONEY)
+_POOLED = pl.col("pool").is_not_null() & pl.col("usage_kind").is_in(("gpu_time", "commitment"))
+_LEFT_OUT = ("cost_category", "category_rule", "cause", "cause_provider", "reversed_category", "dialect")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Recorded traffic that every scenario of a file is replayed on; nothing changes it.
+
+    Attributes:
+        attempts: one row per attempt that started in the window, by start and id: the columns of table `attempts`, of
+            `call_details`, and `position` (Int64, the row's number), `cluster` (Int64), `token_usd` (Decimal, effective
+            cost of its tokens; 0 where nothing was used; NULL: unpriced, or its usage is unknown), `capacity_usd`
+            (Decimal, its part of GPUs and commitments; 0 where none served it), `cost_usd` (their sum; NULL where
+            `token_usd` is, unless a pool served it), `priced` (Boolean; NULL: nothing to price).
+        runs: result of `cohort` for the window, with `cluster`.
+        cluster_level: what a cluster is: customer, conversation, task or run.
+        card: the prices in force.
+        since: begin of the window.
+        until: end of the window, not included.
+        caveats: what else must be known of the traffic, one sentence each.
+    """
+
+    attempts: pl.DataFrame = field(repr=False)
+    runs: pl.DataFrame = field(repr=False)
+    cluster_level: str
+    card: RateCard = field(repr=False)
+    since: datetime
+    until: datetime
+    caveats: tuple[str, ...] = ()
+
+    @property
+    def days(self) -> float:
+        """Length of the window."""
+        return (self.until - self.since).total_seconds() / 86_400
+
+    @property
+    def priced_share(self) -> float | None:
+        """Share of the attempts with usage that have a price, 0 to 1; None: none had usage."""
+        share = self.attempts["priced"].mean()
+        return float(share) if isinstance(share, float) else None
+
+    def restricted(self, kept: pl.Expr, runs: pl.Expr) -> "Baseline":
+        """Return the baseline of some attempts and runs alone, such as one week or half of the clusters."""
+        attempts = self.attempts.filter(kept).drop("position").with_row_index("position")
+        return Baseline(
+            attempts.with_columns(pl.col("position").cast(pl.Int64)),
+            self.runs.filter(runs),
+            self.cluster_level,
+            self.card,
+            self.since,
+            self.until,
+            self.caveats,
+        )
+
+
+def frozen(
+    attempts: pl.DataFrame,
+    lines: pl.DataFrame,
+    details: pl.DataFrame,
+    runs: pl.DataFrame,
+    *,
+    card: RateCard,
+    window: tuple[datetime, datetime],
+) -> Baseline:
+    """Return the baseline of a window.
+
+    Args:
+        attempts: table `attempts` of those that started in the window, in any order.
+        lines: of their `line_items`, capacity among them: `tenant, attempt_id, usage_kind, pool, cost_source,
+            cost_usd`.
+        details: result of `call_details` of their spans.
+        runs: result of `cohort` of the runs that started in the window.
+        card: the prices in force.
+        window: since and until, aware.
+    """
+    joined = (
+        attempts.drop(name for name in _LEFT_OUT if name in attempts.columns)
+        .join(_costs(lines), on=_ATTEMPT, how="left")
+        .join(details, on=["trace_id", "span_id"], how="left")
+        .sort("started_at", "tenant", "attempt_id")
+    )
+    unknown = pl.col("lacking").fill_null(pl.col("usage_missing"))
+    capacity = pl.col("capacity_usd").fill_null(_ZERO)
+    costed = (
+        joined.with_columns(
+            pl.int_range(pl.len(), dtype=pl.Int64).alias("position"),
+            pl.when(~unknown).then(pl.col("token_usd").fill_null(_ZERO)).alias("token_usd"),
+            capacity.alias("capacity_usd"),
+            # An attempt whose usage is unknown has nothing to price: that is the emitter's gap, not the price list's.
+            pl.when(pl.col("lacking").is_not_null()).then(~pl.col("lacking")).alias("priced"),
+        )
+        .with_columns(pl.col("token_usd", "capacity_usd"))
+        .with_columns((pl.col("token_usd") + pl.col("capacity_usd")).alias("cost_usd"))
+    )
+    level, of_attempts, of_runs = _clusters(costed, runs)
+    since, until = window
+    return Baseline(
+        costed.drop("lacking").with_columns(of_attempts),
+        runs.with_columns(of_runs),
+        level,
+        card,
+        since,
+        until,
+    )
+
+
+def _costs(lines: pl.DataFrame) -> pl.DataFrame:
+    """Return what each attempt cost: tokens and capacity apart; `lacking` tells that a part of it is not known."""
+    of_attempts = lines.filter(pl.col("attempt_id").is_not_null()).with_columns(_POOLED.alias("pooled"))
+    by_gpu = pl.col("cost_source") == CostSource.GPU.value
+    return of_attempts.group_by(_ATTEMPT).agg(
+        pl.col("cost_usd").filter(~pl.col("pooled")).sum().alias("token_usd"),
+        pl.col("cost_usd").filter("pooled").sum().alias("capacity_usd"),
+        # Tokens on one's own GPU have no price of their own: what they cost is known where a pool has a line for it.
+        (
+            (pl.col("cost_usd").is_null() & ~by_gpu).any()
+            | ((pl.col("cost_usd").is_null() & by_gpu).any() & ~pl.col("pooled").any())
+        ).alias("lacking"),
+    )
+
+
+def _clusters(attempts: pl.DataFrame, runs: pl.DataFrame) -> tuple[str, pl.Series, pl.Series]:
+    """Return the level of clusters and each row's cluster, numbered from 0 over attempts and runs together.
+
+    The highest level at which there are two groups or more; what names none is a group of its own.
+    """
+    level, column = "run", "run_id"
+    for name, candidate in CLUSTER_LEVELS.items():
+        if candidate in runs.columns and candidate in attempts.columns:
+            named = pl.concat([runs[candidate], attempts[candidate]]).drop_nulls()
+            if named.n_unique() > 1:
+                level, column = name, candidate
+                break
+    own = [pl.lit("run=") + pl.col("run_id")]
+    groups = [] if level == "run" else [pl.lit("=") + pl.col(column)]
+    key = pl.coalesce(*groups, *own)
+    both = pl.concat(
+        [
+            attempts.select(pl.coalesce(key, pl.lit("trace=") + pl.col("trace_id")).alias("cluster")),
+            runs.select(key.alias("cluster")),
+        ]
+    )["cluster"]
+    numbers = both.rank("dense").cast(pl.Int64) - 1
+    return level, numbers[: attempts.height].alias("cluster"), numbers[attempts.height :].alias("cluster")

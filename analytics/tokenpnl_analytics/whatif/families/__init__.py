@@ -1,0 +1,1 @@
+"""The families of change: each replays recorded attempts under one change."""
