@@ -5,8 +5,9 @@ Data goes to standard output, words to standard error. Exit codes: 0 done, 1 a c
 """
 
 import sys
+from collections.abc import Callable, Mapping
 from importlib import import_module, metadata
-from typing import NoReturn
+from typing import Any, NoReturn
 
 try:
     import click
@@ -28,6 +29,7 @@ VERBS = {
     "allocation": "Show who pays for which cost, and charge owners for closed months.",
     "reconcile": "Set the invoices of a month against its traces.",
     "close": "Close a month under one hash, and read it again beside what was closed.",
+    "whatif": "Say what a change would save, how sure that is, and what to log to be surer.",
     "prices": "List, compare, check, import and re-price the rate card.",
     "price": "Price one usage, or JSON lines of usages.",
     "outcome": "Report the outcome of a run.",
@@ -62,28 +64,41 @@ class Group(click.Group):
             raise click.UsageError(f"{error.message.rstrip('.')}; {meant}", ctx) from None
 
 
-class Verbs(Group):
-    """A group that knows its verbs by name and loads one only to run it."""
+class Lazy(Group):
+    """A group that knows its verbs by name and imports one only to run it."""
+
+    def __init__(
+        self, *args: Any, verbs: Mapping[str, str], found: Callable[[str], click.Command], **attrs: Any
+    ) -> None:
+        """Take the verbs with a sentence each, in the order in which one meets them, and what imports one."""
+        super().__init__(*args, **attrs)
+        self._verbs, self._found = verbs, found
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         """Return the verbs in the order in which one meets them."""
-        return list(VERBS)
+        return list(self._verbs)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # the same
         """Import and return the verb; None when there is none of that name."""
-        if cmd_name not in VERBS:
-            return None
-        module = import_module(f"tokenpnl_dashboard.commands.{cmd_name}")
-        command: click.Command = module.command
-        return command
+        return self._found(cmd_name) if cmd_name in self._verbs else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # the same
-        """Write the list of verbs from `VERBS`, so that help imports none of them."""
+        """Write the list of verbs from what is known of them, so that help imports none of them."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
+            formatter.write_dl(list(self._verbs.items()))
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def _verb(name: str) -> click.Command:
+    command: click.Command = import_module(f"tokenpnl_dashboard.commands.{name}").command
+    return command
+
+
+@click.group(
+    cls=Lazy,
+    verbs=VERBS,
+    found=_verb,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(metadata.version("tokenpnl"), prog_name="tokenpnl")
 def tokenpnl() -> None:
     """The token P&L of LLM products: what a successful outcome costs, and why."""
