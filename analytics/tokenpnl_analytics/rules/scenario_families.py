@@ -287,35 +287,65 @@ class Retry(_Change):
     give_up_on: tuple[str, ...] = Field(default=(), description="Error types that are not tried again.")
 
 
-class SelfHost(_Change):
-    """The same calls on accelerators of one's own."""
+class Place(Rules):
+    """Where an option would run, and what it cannot do."""
 
-    family: Literal["self_host"] = "self_host"
+    region: str | None = Field(default=None, description="Where data would be handled.")
+    context_tokens: Count | None = Field(default=None, description="Longest input and output together; none: any.")
+
+
+class Servers(Place):
+    """Accelerators of one's own that would serve, as fast as a benchmark measured them."""
+
     model: str | None = Field(default=None, description="Weights that would serve; default: the model that served.")
     gpu: str
     usd_per_hour: Usd = Field(description="Of one accelerator.")
     gpus_per_replica: Count = 1
     prefill_tokens_per_s: Positive = Field(description="Of a replica, from a benchmark.")
     decode_tokens_per_s: Positive = Field(description="Of a replica, all requests together.")
-    decode_alone_tokens_per_s: Positive | None = Field(default=None, description="Of one request alone.")
+    decode_alone_tokens_per_s: Positive | None = Field(
+        default=None, description="Of one request alone; default: its part of a full batch."
+    )
     concurrency: Count = Field(default=16, description="Requests that a replica works on together.")
     batching_factor: Positive = Field(default=1.0, description="Measured gain of continuous batching.")
     speculative_factor: Positive = Field(default=1.0, description="Measured gain of speculative decoding.")
     highest_utilisation: Annotated[float, Field(gt=0, le=1)] = 0.7
     min_replicas: Annotated[int, Field(ge=0)] = 1
     slo_ms: Positive | None = Field(default=None, description="Latency promised.")
-    slo_share: Share = Field(default=0.95, description="Share of requests within it.")
+    slo_share: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.95, description="Share of requests within it.")
     source: str = Field(default="", description="Where the throughput was measured.")
     tokens: TokenRatio | None = None
 
 
+class SelfHost(Servers, _Change):
+    """The same calls on accelerators of one's own."""
+
+    family: Literal["self_host"] = "self_host"
+
+
+class Api(Target, Place):
+    """Somebody else's servers, paid by the token."""
+
+    service_tier: str | None = None
+
+
+class Devices(Place):
+    """Users' devices, one request at a time: no price by the token, and nobody waits for another's request."""
+
+    model: Annotated[str, Field(min_length=1)]
+    prefill_tokens_per_s: Positive
+    decode_tokens_per_s: Positive
+    source: str = Field(default="", description="Where the speed was measured.")
+    tokens: TokenRatio | None = None
+
+
 class Deployment(_Change):
-    """The five options of the deployment table on the same traffic, side by side."""
+    """The five options of the deployment table on the same traffic, side by side; the cheapest that may serve wins."""
 
     family: Literal["deployment"] = "deployment"
-    managed_api: Target | None = None
-    cloud: Target | None = None
-    self_host: SelfHost | None = None
-    optimized: Target | None = None
-    edge: SelfHost | None = None
+    managed_api: Api | None = None
+    cloud: Api | None = None
+    self_host: Servers | None = None
+    optimized: Servers | None = None
+    edge: Devices | None = None
     residency: tuple[str, ...] = Field(default=(), description="Regions in which data may be handled; none: any.")

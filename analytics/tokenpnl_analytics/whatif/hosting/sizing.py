@@ -10,20 +10,18 @@ from tokenpnl_analytics.whatif.hosting.speed import Speed
 from tokenpnl_analytics.whatif.hosting.traffic import Traffic
 
 MOST_REPLICAS: Final = 4096
-_PERCENT: Final = 95.0
 
 
 @dataclass(frozen=True)
 class Promise:
-    """Latency that 95 of 100 requests must keep, seconds; None: none was promised."""
+    """Latency from arrival to last token that a share of the requests must keep; None: none was promised."""
 
-    first_token_s: float | None = None
     latency_s: float | None = None
+    share: float = 0.95
 
     def kept(self, by: Served) -> bool:
         """Return whether these requests kept it."""
-        first = self.first_token_s is None or by.first_token_s(_PERCENT) <= self.first_token_s
-        return first and (self.latency_s is None or by.latency_s(_PERCENT) <= self.latency_s)
+        return self.latency_s is None or by.latency_s(100 * self.share) <= self.latency_s
 
 
 @dataclass(frozen=True)

@@ -28,13 +28,14 @@ def test_without_a_promise_the_busiest_hour_decides():
 def test_a_promise_buys_replicas_until_nobody_waits_too_long():
     traffic = burst(40)
     load = load_of(traffic, SPEED, hours=2.0, token_usd=1.0)
-    # Forty seconds of reading at once: within 5 s for 95 of 100, eight replicas must read side by side.
-    found = sized(traffic, SPEED, FLEET, load, Promise(first_token_s=5.0))
+    # Forty seconds of reading at once, then a second of writing: within 6 s for 95 of 100, eight must read together.
+    found = sized(traffic, SPEED, FLEET, load, Promise(latency_s=6.1))
     assert (found.replicas, found.promise_kept) == (8, True)
+    assert sized(traffic, SPEED, FLEET, load, Promise(latency_s=6.1, share=0.5)).replicas < 8
 
 
 def test_a_promise_that_one_request_alone_breaks_is_kept_by_no_fleet():
     traffic = burst(2)
     load = load_of(traffic, SPEED, hours=2.0, token_usd=1.0)
-    found = sized(traffic, SPEED, FLEET, load, Promise(first_token_s=0.5))
+    found = sized(traffic, SPEED, FLEET, load, Promise(latency_s=1.5))
     assert (found.replicas, found.promise_kept) == (1, False)

@@ -1,0 +1,167 @@
+"""`self_host`: the same calls on accelerators of one's own, paid by the hour, busy or not."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import polars as pl
+
+from tokenpnl_analytics.frames import MONEY
+from tokenpnl_analytics.rules.scenario_families import SelfHost, Servers
+from tokenpnl_analytics.shares import dollars, in_picodollars, split_exactly
+from tokenpnl_analytics.whatif.baseline import Baseline
+from tokenpnl_analytics.whatif.hosting.plan import (
+    Plan,
+    even_sentences,
+    fleet_usd_if,
+    latency_frame,
+    plan,
+    traffic_of_attempts,
+)
+from tokenpnl_analytics.whatif.replay import Replayed, refused, touched
+from tokenpnl_analytics.whatif.result import Estimate, Evidence
+
+CLOSED_WEIGHTS: Mapping[str, tuple[str, ...]] = {
+    "anthropic": (),
+    "aws": ("amazon.", "llama", "mistral", "mixtral", "qwen", "deepseek", "gpt-oss"),
+    "openai": ("gpt-oss",),
+    "azure": ("gpt-oss", "llama", "mistral", "phi", "deepseek"),
+    "google": ("gemma",),
+}
+"""Sellers whose weights nobody else may serve, and the beginnings of the models that are open all the same."""
+THROUGHPUT_RANGE = 0.25
+USABLE = pl.col("input_total_tokens").is_not_null() & pl.col("output_total_tokens").is_not_null()
+
+
+def replay(baseline: Baseline, frame: pl.DataFrame, scenario: SelfHost) -> Replayed:
+    """Return the calls as a fleet would serve them: tokens cost nothing, the fleet's hours are shared by work done.
+
+    Calls with unknown tokens, and those longer than `context_tokens`, stay where they are.
+    """
+    meant = frame.filter(touched(scenario.where))
+    rows = meant.filter(USABLE & fits(scenario.context_tokens))
+    if rows.is_empty():
+        return refused(frame, "no call with known tokens matches the scenario; widen `where`")
+    if scenario.model is None and (closed := closed_models(rows)):
+        return refused(frame, f"the weights of {closed[0]} are not public; name the weights that would serve: `model:`")
+    hours = baseline.days * 24
+    priced = rows.filter(pl.col("token_usd").is_not_null())
+    token_usd = float(priced["token_usd"].sum())
+    found = plan(scenario, rows, hours=hours, token_usd=token_usd)
+    if not found.sized.promise_kept:
+        p95 = found.sized.served.latency_s(100 * scenario.slo_share)
+        return refused(
+            frame,
+            f"no fleet keeps {scenario.slo_ms:,.0f} ms for {scenario.slo_share:.0%} of requests: with "
+            f"{found.sized.replicas} replicas they take {1000 * p95:,.0f} ms; a faster replica is needed, not more",
+        )
+    same = scenario.model is None
+    return Replayed(
+        moved(frame, rows, scenario, found, name=scenario.name, deployment="self_host"),
+        Evidence.ASSUMED,
+        Evidence.ASSUMED if same else Evidence.NOT_IDENTIFIABLE,
+        success=_unchanged(rows) if same else None,
+        saving_by_assumption=_ranges(scenario, rows, hours, token_usd),
+        assumptions=_assumptions(scenario, found, len(meant) - len(rows)),
+        falsified_by=(
+            "A benchmark of your own prompts on one replica that reads or writes fewer tokens per second.",
+            "Busiest hours that are busier than the busiest one in this window.",
+        ),
+        to_log=() if same else ("Shadow traffic: send a share of the calls to the other weights too, and score both.",),
+        caveats=tuple(even_sentences(found.even)),
+        measured={
+            "latency": latency_frame(scenario.name, found.sized),
+            **({} if found.even is None else {"break_even": found.even.steps}),
+        },
+    )
+
+
+def fits(context_tokens: int | None) -> pl.Expr:
+    """Return whether an attempt fits the longest context, with known tokens."""
+    if context_tokens is None:
+        return pl.lit(value=True)
+    return pl.col("input_total_tokens") + pl.col("output_total_tokens") <= context_tokens
+
+
+def closed_models(rows: pl.DataFrame) -> list[str]:
+    """Return the models among the attempts whose weights are not public, sorted."""
+    served = rows.select("provider", "model").drop_nulls().unique().sort("provider", "model").rows()
+    return [
+        model
+        for provider, model in served
+        if provider in CLOSED_WEIGHTS and not any(begin in model.lower() for begin in CLOSED_WEIGHTS[provider])
+    ]
+
+
+def moved(  # noqa: PLR0913 - what moves, whereto, and under which name
+    frame: pl.DataFrame, rows: pl.DataFrame, servers: Servers, found: Plan, *, name: str, deployment: str
+) -> pl.DataFrame:
+    """Return the frame with these rows on the fleet; what they do of its work is their part of its price, exactly.
+
+    What a pool of today gave them is given back.
+    """
+    traffic = traffic_of_attempts(rows, servers.tokens)
+    ordered = (
+        rows.sort("started_at")
+        .select("position", "tenant", "attempt_id", "capacity_usd")
+        .with_columns(
+            pl.Series("busy_s", traffic.read / found.speed.read_per_s + traffic.written / found.speed.written_per_s),
+            pl.lit(0, pl.Int64).alias("fleet"),
+            pl.int_range(pl.len(), dtype=pl.Int64).alias("place"),
+            in_picodollars(pl.lit(found.usd, MONEY)).alias("whole"),
+        )
+    )
+    ordered = ordered.with_columns(pl.col("busy_s").clip(1e-12))
+    parts = split_exactly(ordered, "whole", "busy_s", of="fleet", ties="place")
+    share = ordered.select(
+        "tenant", "attempt_id", parts.alias("part"), pl.lit(value=True).alias("moves"), "capacity_usd"
+    ).select("tenant", "attempt_id", "moves", (dollars("part") - pl.col("capacity_usd")).alias("hosting_usd"))
+    moves = pl.col("moves").fill_null(value=False)
+    return (
+        frame.join(share, on=["tenant", "attempt_id"], how="left", maintain_order="left")
+        .with_columns(
+            (pl.col("changed") | moves).alias("changed"),
+            pl.when(moves).then(pl.lit(deployment)).otherwise("deployment").alias("deployment"),
+            pl.when(moves)
+            .then(pl.lit(servers.model or None, pl.String).fill_null(pl.col("model")))
+            .otherwise("model")
+            .alias("model"),
+            pl.when(moves).then(pl.lit(None, pl.String)).otherwise("service_tier").alias("service_tier"),
+            (pl.col("extra_usd") + pl.col("hosting_usd").fill_null(Decimal(0))).alias("extra_usd"),
+            pl.when(moves).then(pl.lit(name)).otherwise("touched_by").alias("touched_by"),
+        )
+        .drop("moves", "hosting_usd")
+    )
+
+
+def _ranges(servers: Servers, rows: pl.DataFrame, hours: float, token_usd: float) -> dict[str, tuple[float, float]]:
+    """Return the saving if the throughput, and the length of other weights' texts, were at the ends of their ranges."""
+
+    def saved(*, faster: float = 1.0, longer: float = 1.0) -> float:
+        return token_usd - fleet_usd_if(servers, rows, hours=hours, faster=faster, longer=longer)
+
+    slow, fast = saved(faster=1 - THROUGHPUT_RANGE), saved(faster=1 + THROUGHPUT_RANGE)
+    ranges = {f"throughput {THROUGHPUT_RANGE:.0%} below or above the benchmark": (slow, fast)}
+    if servers.tokens is not None:
+        ratio = servers.tokens
+        ranges["tokens for the same text"] = (saved(longer=ratio.high), saved(longer=ratio.low))
+    return ranges
+
+
+def _assumptions(scenario: SelfHost, found: Plan, left: int) -> tuple[str, ...]:
+    replicas = found.sized.replicas
+    paid = f"{replicas} replica{'' if replicas == 1 else 's'} of {scenario.gpus_per_replica} x {scenario.gpu}"
+    told = [
+        f"{paid} stand all the time, busy {found.sized.served.utilisation:.1%} of it, and are paid whole.",
+        f"A replica reads {found.speed.read_per_s:,.0f} and writes {found.speed.written_per_s:,.0f} tokens a second"
+        + (f" ({scenario.source})." if scenario.source else "; no source of that figure is given."),
+        "Nothing is found in a prefix cache; people, power and idle GPUs of today's pools are not counted.",
+    ]
+    if scenario.model is None:
+        told.append("The same weights give the same answers.")
+    if left:
+        told.append(f"{left:,} calls with unknown tokens or a longer context stay where they are.")
+    return tuple(told)
+
+
+def _unchanged(rows: pl.DataFrame) -> Estimate:
+    return Estimate(0.0, 0.0, 0.0, rows["run_id"].n_unique(), "assumed: the same weights give the same answers")
