@@ -1,6 +1,6 @@
 """The derived tables: what the books say of the facts; always rebuildable. `tables` is the door."""
 
-from tokenpnl.fact_tables import FLAGS, OWNERS, TENANT
+from tokenpnl.fact_tables import FLAGS, OWNERS, TENANT, TOOL_USES
 from tokenpnl.model import UsageKind
 from tokenpnl.schema import Table, boolean, integer, money, must, real, text, time
 
@@ -48,7 +48,7 @@ ATTEMPTS = Table(
         integer("input_total_tokens", "All input."),
         integer("output_total_tokens", "All output."),
         *KIND_COLUMNS,
-        integer("web_searches", "Searches that the provider bills beside the tokens."),
+        *TOOL_USES,
         real("queue_ms", "Time in queue before work began, milliseconds."),
         real("inference_ms", "Time at work on the accelerator as reported, queue excluded, milliseconds."),
         text("gpu_type", "Accelerator that served."),

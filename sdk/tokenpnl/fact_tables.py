@@ -34,6 +34,16 @@ REPORTED_USAGE = (
     integer("output_image_tokens", "Image part of the output."),
 )
 
+TOOL_USES = (
+    integer("web_searches", "Searches that the provider ran for the answer and bills by the search."),
+    integer("social_searches", "Searches of a social network that the provider ran for the answer."),
+    integer("storage_searches", "Searches of stored files that the provider ran for the answer."),
+    integer("code_executions", "Runs of code in the provider's container for the answer."),
+    integer("rerank_searches", "Search units that a reranker bills: a query with the documents that it ranks."),
+    integer("document_pages", "Pages that a document model read, those with a structured answer apart."),
+    integer("annotated_pages", "Pages that a document model read and annotated in a structure."),
+)
+
 SPANS = Table(
     "spans",
     "one version of one span, or of one log record that reports usage; content-free",
@@ -74,7 +84,7 @@ SPANS = Table(
         real("ttft_ms", "Time to the first chunk, milliseconds."),
         real("queue_ms", "Time in queue before work began, milliseconds."),
         real("inference_ms", "Time at work on the accelerator as the server reports it, queue excluded, milliseconds."),
-        integer("web_searches", "Searches that the provider ran for the answer and bills by the search."),
+        *TOOL_USES,
         text("gpu_type", "Accelerator that served, such as h100-80g."),
         integer("gpu_count", "Accelerators that one replica holds."),
         text("gpu_replica", "Replica that served: server instance, pod or host."),

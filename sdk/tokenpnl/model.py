@@ -33,9 +33,27 @@ class ChargeKind(StrEnum):
     FEE = "fee"  # a cost that a span reports
     REQUEST = "request"  # a price per request, beside the tokens
     WEB_SEARCH = "web_search"  # a price per search that the provider ran
+    SOCIAL_SEARCH = "social_search"  # a search of a social network that the provider ran
+    STORAGE_SEARCH = "storage_search"  # a search of stored files that the provider ran
+    CODE_EXECUTION = "code_execution"  # a run of code in the provider's own container
+    RERANK_SEARCH = "rerank_search"  # a query with the documents that it ranks, as rerankers bill
+    DOCUMENT_PAGE = "document_page"  # a page that a document model read
+    ANNOTATED_PAGE = "annotated_page"  # a page read and answered for in a structure, at a price of its own
     GPU_TIME = "gpu_time"  # microseconds of a replica
     COMMITMENT = "commitment"  # reserved throughput, by the hour
     TRUE_UP = "true_up"  # volume tiers and rebates, at close
+
+
+SERVER_TOOLS = {
+    ChargeKind.WEB_SEARCH: "web_searches",
+    ChargeKind.SOCIAL_SEARCH: "social_searches",
+    ChargeKind.STORAGE_SEARCH: "storage_searches",
+    ChargeKind.CODE_EXECUTION: "code_executions",
+    ChargeKind.RERANK_SEARCH: "rerank_searches",
+    ChargeKind.DOCUMENT_PAGE: "document_pages",
+    ChargeKind.ANNOTATED_PAGE: "annotated_pages",
+}
+"""What a provider does for an answer and bills by the piece, and the column that counts it."""
 
 
 class PriceSource(StrEnum):

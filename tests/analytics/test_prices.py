@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from genai_prices import Usage, calc_price
 
-from tokenpnl.model import UsageKind
+from tokenpnl.model import SERVER_TOOLS, UsageKind
 from tokenpnl_analytics.pricing.prices import charge
 from tokenpnl_analytics.pricing.ratecard import CONTEXTS, STANDARD
 
@@ -207,6 +207,13 @@ def _genai_usage(tokens):
         output_audio_tokens=total("output_audio"),
         output_image_tokens=total("output_image"),
         web_searches=total("web_search"),
+        social_searches=total("social_search"),
+        storage_searches=total("storage_search"),
+        code_executions=total("code_execution"),
+        rerank_searches=total("rerank_search"),
+        # genai-prices counts annotated pages among all pages, we beside the others.
+        input_document_pages=total("document_page") + total("annotated_page"),
+        input_annotated_document_pages=total("annotated_page"),
     )
 
 
@@ -247,7 +254,7 @@ def test_five_thousand_random_usages_cost_what_genai_prices_says(rows, card):
                 "started_at": at,
                 "input_total_tokens": sum(n for kind, n in tokens.items() if kind.startswith("input_")),
             }
-            | {"web_searches" if kind == "web_search" else f"{kind}_tokens": n for kind, n in tokens.items()}
+            | {SERVER_TOOLS.get(kind, f"{kind}_tokens"): n for kind, n in tokens.items()}
             for provider, model, context, at, tokens in usages
         )
     )
@@ -362,3 +369,21 @@ def test_a_call_told_natively_and_inclusively_costs_the_same(rows, card):
 def test_the_price_of_an_undated_model_is_flagged(rows, card):
     lines = charge(rows.attempts({"model": "gpt-5-mini-2026-09-01", "output_text_tokens": 1}), rows.fees(), card)
     assert lines.select("cost_usd", "flags").rows() == [(Decimal("0.000002"), "price_of_undated_model")]
+
+
+def test_a_server_tool_costs_what_genai_prices_has_for_it_and_is_unpriced_without(rows, card):
+    attempts = rows.attempts(
+        {"provider": "openai", "model": "gpt-4o", "storage_searches": 4, "code_executions": 2},
+        {"provider": "mistral", "model": "mistral-ocr-2512", "document_pages": 3, "annotated_pages": 5},
+        {"provider": "cohere", "model": "rerank-v3.5", "rerank_searches": 7},
+    )
+    kinds = {kind.value for kind in SERVER_TOOLS}
+    lines = charge(attempts, rows.fees(), card).filter(pl.col("usage_kind").is_in(list(kinds)))
+    # 2.50, 2 and 3 dollars a thousand; of code and of reranking no list has a price.
+    assert lines.select("usage_kind", "quantity", "cost_usd", "cost_source").rows() == [
+        ("storage_search", 4, Decimal("0.01"), "computed"),
+        ("code_execution", 2, None, "unpriced"),
+        ("document_page", 3, Decimal("0.006"), "computed"),
+        ("annotated_page", 5, Decimal("0.015"), "computed"),
+        ("rerank_search", 7, None, "unpriced"),
+    ]

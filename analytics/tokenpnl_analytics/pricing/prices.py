@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from tokenpnl.model import CostSource, Flag, PriceSource, ServedReason, UsageKind
+from tokenpnl.model import SERVER_TOOLS, CostSource, Flag, PriceSource, ServedReason, UsageKind
 from tokenpnl.tables import LINE_ITEMS
 from tokenpnl_analytics.frames import MONEY, empty
 from tokenpnl_analytics.pricing.lookup import N_KINDS, Lookup, as_ruled, lookup
@@ -17,7 +17,6 @@ from tokenpnl_analytics.pricing.ratecard import (
     KIND_CODES,
     KINDS,
     REQUEST_KIND,
-    WEB_SEARCH_KIND,
     RateCard,
     without_prices,
 )
@@ -56,12 +55,12 @@ def charge(attempts: pl.DataFrame, fees: pl.DataFrame, card: RateCard) -> pl.Dat
 
 
 def token_lines(attempts: pl.DataFrame, card: RateCard) -> pl.DataFrame:
-    """Return the line items of tokens, requests and searches alone.
+    """Return the line items of tokens, requests and server tools alone.
 
     Args:
         attempts: `attempt_id, provider, model, service_tier, deployment, started_at, billed, flags`, the usage kinds
-            and `input_total_tokens`; `web_searches`, `region` and `tenant` where known; other columns of `line_items`
-            are carried along.
+            and `input_total_tokens`; the counts of `SERVER_TOOLS`, `region` and `tenant` where known; other columns of
+            `line_items` are carried along.
         card: dated prices.
 
     Returns:
@@ -153,15 +152,16 @@ def _counted(numbered: pl.DataFrame, card: RateCard) -> tuple[pl.DataFrame, bool
     found = lookup(card, numbered)
     slots = _slot_of_each_attempt(numbered, found)
     asked_for = pl.col(N_REQUESTS) if N_REQUESTS in numbered.columns else requests_asked()
-    searches = [pl.col("web_searches").alias(WEB_SEARCH_KIND)] if "web_searches" in numbered.columns else []
-    columns = (*(kind.column for kind in UsageKind), REQUEST_KIND, *([WEB_SEARCH_KIND] if searches else []))
-    quantities = numbered.select(*(kind.column for kind in UsageKind), asked_for.alias(REQUEST_KIND), *searches)
+    tools = {kind.value: column for kind, column in SERVER_TOOLS.items() if column in numbered.columns}
+    kinds = {kind.value: pl.col(kind.column) for kind in UsageKind} | {REQUEST_KIND: asked_for}
+    kinds |= {kind: pl.col(column) for kind, column in tools.items()}
+    quantities = numbered.select(count.alias(kind) for kind, count in kinds.items())
     facts = pl.concat([slots, quantities], how="horizontal")
     counted = pl.concat(
-        facts.filter(pl.col(column) > 0).select(
-            *slots.columns, pl.lit(code, pl.Int64).alias("kind_code"), pl.col(column).alias("quantity")
+        facts.filter(pl.col(kind) > 0).select(
+            *slots.columns, pl.lit(KIND_CODES[kind], pl.Int64).alias("kind_code"), pl.col(kind).alias("quantity")
         )
-        for code, column in enumerate(columns)
+        for kind in kinds
     )
     priced = counted.with_columns((pl.col("rate_id") * N_KINDS + pl.col("kind_code")).alias("rate_key")).join(
         found.rates, on="rate_key", how="left"

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from tokenpnl.errors import RateNotFoundError, RefusedInputError
-from tokenpnl.model import UsageKind
+from tokenpnl.model import SERVER_TOOLS, UsageKind
 from tokenpnl_analytics.frames import TIME
 from tokenpnl_analytics.pricing.prices import token_lines
 from tokenpnl_analytics.pricing.ratecard import RateCard
@@ -25,7 +25,7 @@ _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "deployment": pl.String,
     "region": pl.String,
     "tenant": pl.String,
-    "web_searches": pl.Int64,
+    **dict.fromkeys(SERVER_TOOLS.values(), pl.Int64),
     "started_at": TIME,
     "billed": pl.Boolean,
     "flags": pl.String,
@@ -61,7 +61,7 @@ def quote(usages: Sequence[Mapping[str, Any]], card: RateCard) -> list[Quote]:
         usages: `provider` (or None), `model`, `at` (aware datetime or ISO text, naive means UTC), `usage` (tokens by
             disjoint kind, spelled as in `UsageKind`, with or without `_tokens`), `context` (batch, flex, priority,
             fast; None; or genai-prices' map such as `{"processing": "batch"}`), `deployment`, `region`,
-            `tenant`, `web_searches` (a count).
+            `tenant`, `web_searches` and the other columns of `SERVER_TOOLS` (counts).
         card: dated prices.
 
     Raises:
@@ -111,7 +111,7 @@ def _row(number: int, usage: Mapping[str, Any]) -> dict[str, Any]:
         "model": model,
         "service_tier": _tier(usage.get("context")),
         **{name: _text(number, usage, name) for name in ("deployment", "region", "tenant")},
-        "web_searches": _count(number, "web_searches", usage.get("web_searches", 0)),
+        **{name: _count(number, name, usage.get(name, 0)) for name in SERVER_TOOLS.values()},
         "started_at": _moment(number, usage.get("at")),
         "flags": "",
         "input_total_tokens": sum(n for kind, n in tokens.items() if kind.value.startswith("input_")),

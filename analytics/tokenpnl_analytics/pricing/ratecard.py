@@ -29,21 +29,20 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
-from tokenpnl.model import ChargeKind, UsageKind
+from tokenpnl.model import SERVER_TOOLS, ChargeKind, UsageKind
 from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.pricing.rulebook import BEGIN_NS, DAY_NS, END_NS, Layers, Rulebook
 from tokenpnl_analytics.rules.prices import STANDARD_TIER
 
 STANDARD = STANDARD_TIER
 REQUEST_KIND = ChargeKind.REQUEST.value  # a price per request, which some search models ask for beside their tokens
-WEB_SEARCH_KIND = ChargeKind.WEB_SEARCH.value
 CONTEXTS: dict[str, dict[str, str]] = {
     "batch": {"processing": "batch"},
     "flex": {"service_tier": "flex"},
     "priority": {"service_tier": "priority"},
     "fast": {"service_tier": "fast", "speed": "fast"},
 }
-KINDS: tuple[str, ...] = (*(kind.value for kind in UsageKind), REQUEST_KIND, WEB_SEARCH_KIND)
+KINDS: tuple[str, ...] = (*(kind.value for kind in UsageKind), REQUEST_KIND, *(kind.value for kind in SERVER_TOOLS))
 KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
 MORE_TOKENS = 2**62
 
@@ -69,7 +68,13 @@ _DIMENSIONS: dict[str, dict[str, str]] = {
     UsageKind.OUTPUT_AUDIO.value: _OUT | {"modality": "audio"},
     UsageKind.OUTPUT_IMAGE.value: _OUT | {"modality": "image"},
     REQUEST_KIND: {"family": "requests"},
-    WEB_SEARCH_KIND: {"family": "tool_calls", "tool_type": "web_search"},
+    ChargeKind.WEB_SEARCH.value: {"family": "tool_calls", "tool_type": "web_search"},
+    ChargeKind.SOCIAL_SEARCH.value: {"family": "tool_calls", "tool_type": "social_search"},
+    ChargeKind.STORAGE_SEARCH.value: {"family": "tool_calls", "tool_type": "storage_search"},
+    ChargeKind.CODE_EXECUTION.value: {"family": "tool_calls", "tool_type": "code_execution"},
+    ChargeKind.RERANK_SEARCH.value: {"family": "rerank"},
+    ChargeKind.DOCUMENT_PAGE.value: {"family": "document_pages", "direction": "input"},
+    ChargeKind.ANNOTATED_PAGE.value: {"family": "document_pages", "direction": "input", "page_type": "annotated"},
 }
 UNCACHED_TWIN = {
     kind: (UsageKind.INPUT_AUDIO if kind == UsageKind.INPUT_AUDIO_CACHE_READ else UsageKind.INPUT_UNCACHED).value

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from tokenpnl.model import CostSource, UsageKind
+from tokenpnl.model import SERVER_TOOLS, CostSource, UsageKind
 from tokenpnl_analytics.frames import MONEY, known_sum
 from tokenpnl_analytics.pricing.lookup import lookup
 from tokenpnl_analytics.pricing.prices import N_REQUESTS, requests_asked, token_lines, whole_input
@@ -20,7 +20,8 @@ from tokenpnl_analytics.pricing.rulebook import BEGIN_NS, DAY_NS, END_NS
 _SERVED = ("provider", "model", "service_tier", "deployment", "region", "tenant", "billed")
 _MOST_DENSE = 4_000_000  # cells that are counted in place; more are numbered first
 _EXACT_IN_FLOAT64 = 2**53
-_COUNTS = (*(kind.column for kind in UsageKind), "web_searches", N_REQUESTS)
+_TOOLS = frozenset(SERVER_TOOLS.values())
+_COUNTS = (*(kind.column for kind in UsageKind), *SERVER_TOOLS.values(), N_REQUESTS)
 
 
 def preview(attempts: pl.DataFrame, old: RateCard, new: RateCard) -> pl.DataFrame:
@@ -28,7 +29,8 @@ def preview(attempts: pl.DataFrame, old: RateCard, new: RateCard) -> pl.DataFram
 
     Args:
         attempts: table `attempts`, or a frame with its usage kinds, `started_at`, `billed`, `provider`, `model`,
-            `service_tier`, `deployment`, and `input_total_tokens`, `region`, `tenant`, `web_searches` where known.
+            `service_tier`, `deployment`, and `input_total_tokens`, `region`, `tenant`, the counts of
+            `SERVER_TOOLS` where known.
         old: card in force.
         new: card to compare.
 
@@ -68,8 +70,8 @@ def usage_sums(attempts: pl.DataFrame, cards: Sequence[RateCard]) -> pl.DataFram
 
     Returns:
         One row per cell and `month`: the columns that decide a price, `started_at` and `input_total_tokens` of one
-        attempt of the cell, the summed usage kinds, `web_searches` and `n_requests`, `n_calls`; sorted. Usage kinds
-        that no attempt has are NULL.
+        attempt of the cell, the summed usage kinds, the counts of `SERVER_TOOLS` and `n_requests`, `n_calls`; sorted.
+        Usage kinds that no attempt has are NULL.
     """
     served = [name for name in _SERVED if name in attempts.columns]
     codes, n_codes = _codes(attempts, served)
@@ -84,7 +86,7 @@ def usage_sums(attempts: pl.DataFrame, cards: Sequence[RateCard]) -> pl.DataFram
     member = np.zeros(len(n_calls), dtype=np.int64)
     member[groups] = np.arange(len(groups))
     known = [name for name in _COUNTS if name in attempts.columns and attempts[name].null_count() < attempts.height]
-    asked = attempts.select(requests_asked(name for name in known if name != "web_searches").alias(N_REQUESTS))
+    asked = attempts.select(requests_asked(name for name in known if name not in _TOOLS).alias(N_REQUESTS))
     sums = [sums_by_cell(counts, groups, present) for counts in (*attempts.select(known), *asked)]
     absent = [pl.lit(None, pl.Int64).alias(name) for name in _COUNTS if name not in {*known, N_REQUESTS}]
     return (

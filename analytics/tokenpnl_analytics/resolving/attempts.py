@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from tokenpnl.model import AttemptSource, AttemptStatus, Flag, Operation
+from tokenpnl.model import SERVER_TOOLS, AttemptSource, AttemptStatus, Flag, Operation
 from tokenpnl_analytics.flags import with_flags
 from tokenpnl_analytics.resolving.usage import disjoint_usage, has_usage
 from tokenpnl_ingest.dialects.endings import CANCELLED_PATTERN, TIMEOUT_PATTERN
@@ -108,7 +108,7 @@ def _blank(main: pl.DataFrame) -> list[pl.Expr]:
         "service_tier",
         "finish_reason",
         "ttft_ms",
-        "web_searches",
+        *SERVER_TOOLS.values(),
         "queue_ms",
         "inference_ms",
         "gpu_seconds",
@@ -166,13 +166,16 @@ def _reported_before(main: pl.DataFrame) -> pl.DataFrame:
 
 
 def _judged(attempts: pl.DataFrame) -> pl.DataFrame:
-    used = has_usage().fill_null(value=False)
+    # A document model or a reranker that bills by the piece has told its usage without a token.
+    pieces = pl.sum_horizontal(list(SERVER_TOOLS.values())) > 0
+    told = pieces & pl.col("input_tokens").is_null() & pl.col("output_tokens").is_null()
+    used = has_usage().fill_null(value=False) | told
     failed = pl.col("status") == AttemptStatus.ERROR.value
     unbilled = pl.coalesce("attempt_billed", pl.when(failed & ~used).then(pl.lit(value=False)))
     half = pl.col("input_tokens").is_null() | (
         pl.col("output_tokens").is_null() & (pl.col("operation") == Operation.INFERENCE.value)
     )
-    silent = (half | ~used) & ~failed & unbilled.fill_null(value=True)
+    silent = ((half & ~told) | ~used) & ~failed & unbilled.fill_null(value=True)
     number = pl.when(pl.col("sub") < 0).then(pl.format("#{}", pl.col("sub") - pl.col("sub").min().over("unit") + 1))
     attempts = attempts.with_columns(
         billed=unbilled,

@@ -17,12 +17,12 @@ from typing import Annotated, Literal, LiteralString, Self, TypeAlias
 from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from tokenpnl.model import ChargeKind, UsageKind
+from tokenpnl.model import SERVER_TOOLS, ChargeKind, UsageKind
 from tokenpnl_analytics.rules.reading import RuleFile, Rules
 from tokenpnl_ingest.dialects.providers import provider_of
 
 ANY_CACHE_WRITE = "input_cache_write"
-PER_CALL_KINDS = (ChargeKind.REQUEST.value, ChargeKind.WEB_SEARCH.value)
+PER_CALL_KINDS = (ChargeKind.REQUEST.value, *(kind.value for kind in SERVER_TOOLS))
 PRICED_KINDS = (*(kind.value for kind in UsageKind), ANY_CACHE_WRITE, *PER_CALL_KINDS)
 STANDARD_TIER = "standard"
 
@@ -104,7 +104,7 @@ class PriceTier(Rules):
 
 
 class PriceList(Rules):
-    """Prices by usage kind, `per` that many tokens; `request` and `web_search` are the fee of one."""
+    """Prices by usage kind, `per` that many tokens; of `request` and what is billed by the piece the fee of one."""
 
     prices: Prices = Field(default_factory=dict)
     tiers: tuple[PriceTier, ...] = ()

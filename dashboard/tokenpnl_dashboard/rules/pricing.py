@@ -13,7 +13,7 @@ from typing import IO, Any
 import polars as pl
 
 from tokenpnl.errors import ConfigurationError, RefusedInputError
-from tokenpnl.model import CostSource
+from tokenpnl.model import SERVER_TOOLS, CostSource
 from tokenpnl_analytics.pricing.card_file import from_bytes, to_bytes
 from tokenpnl_analytics.pricing.crosscheck import cross_check
 from tokenpnl_analytics.pricing.layered import merged
@@ -37,7 +37,7 @@ PRICE_FILES: dict[str, RuleFile[Any]] = {
 MOST_BYTES = 32 << 20
 _USAGE = (
     "tenant", "attempt_id", "provider", "model", "service_tier", "deployment", "region", "started_at", "billed",
-    "input_total_tokens", "web_searches", "reported_cost_usd",
+    "input_total_tokens", *SERVER_TOOLS.values(), "reported_cost_usd",
 )  # fmt: skip
 
 

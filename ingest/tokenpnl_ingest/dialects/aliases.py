@@ -173,6 +173,33 @@ ALIASES: Final[dict[str, tuple[str, ...]]] = {
         "llm.usage.server_tool_use.web_search_requests",
         "web_search_requests",
     ),
+    "social_searches": ("tokenpnl.usage.social_searches",),
+    "storage_searches": (
+        "tokenpnl.usage.storage_searches",
+        "gen_ai.usage.details.file_search_requests",
+        "gen_ai.usage.server_tool_use.file_search_requests",
+    ),
+    "code_executions": (
+        "tokenpnl.usage.code_executions",
+        "gen_ai.usage.server_tool_use.code_execution_requests",
+        "anthropic.usage.server_tool_use.code_execution_requests",
+        "gen_ai.usage.details.code_execution_requests",
+        "gen_ai.usage.details.server_tool_use.code_execution_requests",
+        "langfuse.observation.usage_details.code_execution_requests",
+        "llm.usage.server_tool_use.code_execution_requests",
+    ),
+    "rerank_searches": (
+        "tokenpnl.usage.rerank_searches",
+        "gen_ai.usage.details.search_units",
+        "gen_ai.usage.search_units",
+        "llm.usage.search_units",
+    ),
+    "document_pages": (
+        "tokenpnl.usage.document_pages",
+        "gen_ai.usage.details.pages_processed",
+        "gen_ai.usage.pages_processed",
+    ),
+    "annotated_pages": ("tokenpnl.usage.annotated_pages",),
     "reported_cost_usd": (
         "llm.cost.total",
         "operation.cost",

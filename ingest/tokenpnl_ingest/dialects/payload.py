@@ -11,17 +11,16 @@ from typing import Any
 
 import orjson
 
-from tokenpnl_ingest.dialects import convert
+from tokenpnl_ingest.dialects import convert, server_tools
 
 _MAX_DEPTH = 10
 _MAX_LITERAL_CHARS = 20_000
-_MOST_ITEMS = 1_000
-_USAGE_KEYS = ("usage", "usage_metadata", "usageMetadata", "token_usage", "usage_details")
+_USAGE_KEYS = ("usage", "usage_metadata", "usageMetadata", "token_usage", "usage_details", "usage_info")
 
 
 @dataclass(slots=True)
 class Answer:
-    """A provider's answer: `usage` maps columns to inclusive counts; searches billed beside them stand in it too."""
+    """A provider's answer: `usage` maps columns to inclusive counts; what is billed by the piece stands in it too."""
 
     usage: dict[str, int] = field(default_factory=dict)
     response_id: str | None = None
@@ -66,7 +65,7 @@ def _holders(value: Any, depth: int) -> Iterator[dict[str, Any]]:
     if depth > _MAX_DEPTH:
         return
     if isinstance(value, dict):
-        if any(isinstance(value.get(key), dict) for key in _USAGE_KEYS):
+        if any(isinstance(value.get(key), dict) for key in _USAGE_KEYS) or "billed_units" in _inner(value, "meta"):
             yield value
         for item in value.values():
             if isinstance(item, dict | list):
@@ -82,9 +81,10 @@ def _answer(holder: dict[str, Any]) -> Answer:
         if isinstance(holder.get(key), dict):
             for column, count in usage_of(holder[key]).items():
                 usage.setdefault(column, count)
-    searches = _searches(holder)
-    if usage and searches:
-        usage.setdefault("web_searches", searches)
+    # A reranker tells no more than its search units.
+    usage |= {column: n for column, n in server_tools.told(_inner(holder, "meta")).items() if column not in usage}
+    if usage:
+        usage = server_tools.pages(holder, server_tools.listed(holder) | usage)
     named = holder.get("id") or holder.get("responseId")
     tier = holder.get("service_tier") or _inner(holder, "usage").get("service_tier")
     return Answer(
@@ -110,16 +110,8 @@ def usage_of(said: dict[str, Any]) -> dict[str, int]:
         counts = _anthropic(said)
     else:
         counts = _openai(said, "input", "output")
-    counts["web_searches"] = _count(_inner(said, "server_tool_use"), "web_search_requests")
-    return {column: count for column, count in counts.items() if count is not None}
-
-
-def _searches(holder: dict[str, Any]) -> int:
-    """Return the web searches in a Responses API answer; opening and reading a page is not billed as one."""
-    output = holder.get("output")
-    calls = [item for item in output[:_MOST_ITEMS] if isinstance(item, dict)] if isinstance(output, list) else []
-    searches = [item for item in calls if item.get("type") == "web_search_call" and item.get("status") == "completed"]
-    return sum(_inner(item, "action").get("type", "search") == "search" for item in searches)
+    known = {column: count for column, count in counts.items() if count is not None}
+    return known | server_tools.told(said)
 
 
 def _anthropic(said: dict[str, Any]) -> dict[str, int | None]:

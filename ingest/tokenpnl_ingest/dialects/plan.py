@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tokenpnl.model import SERVER_TOOLS
 from tokenpnl.schema import Type
 from tokenpnl.tables import REPORTED_USAGE, SPANS
 from tokenpnl_ingest.content import Content, content_of
@@ -39,7 +40,8 @@ _BY_COLUMN: dict[str, Callable[[Any], Any]] = {
     "finish_reason": convert.first,
     "http_status": convert.http_status,
     **dict.fromkeys(USAGE_COLUMNS, convert.tokens),
-    **dict.fromkeys(("cache_avoided_input_tokens", "cache_avoided_output_tokens", "web_searches"), convert.tokens),
+    **dict.fromkeys(("cache_avoided_input_tokens", "cache_avoided_output_tokens"), convert.tokens),
+    **dict.fromkeys(SERVER_TOOLS.values(), convert.tokens),
 }
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tokenpnl.model import Flag
+from tokenpnl.model import SERVER_TOOLS, Flag
 
 _WRITES = ("cache_write_5m_tokens", "cache_write_30m_tokens", "cache_write_1h_tokens", "cache_write_12h_tokens")
 
@@ -35,6 +35,6 @@ def make_inclusive(row: dict[str, Any], flags: set[Flag], *, excludes_cache: boo
 
 
 def forget_usage(row: dict[str, Any], columns: frozenset[str]) -> None:
-    """Set the usage columns and the searches billed beside them to unknown, in place."""
-    for name in (*columns, "web_searches"):
+    """Set the usage columns and what is billed by the piece beside them to unknown, in place."""
+    for name in (*columns, *SERVER_TOOLS.values()):
         row[name] = None

@@ -45,7 +45,8 @@ def test_a_token_type_is_a_kind(token_type: str, kind: str) -> None:
 def test_searches_and_code_are_no_tokens() -> None:
     no_tokens = {"token_type": None, "model": None, "service_tier": None}
     assert line(cost_type="web_search", **no_tokens)["usage_kind"] == "web_search"
-    assert line(cost_type="code_execution", **no_tokens)["usage_kind"] == "other"
+    assert line(cost_type="code_execution", **no_tokens)["usage_kind"] == "code_execution"
+    assert line(cost_type="session_usage", **no_tokens)["usage_kind"] == "other"
 
 
 def test_an_ungrouped_report_tells_no_kind() -> None:

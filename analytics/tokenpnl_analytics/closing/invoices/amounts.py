@@ -17,7 +17,9 @@ _TOKENS_A_UNIT = {
     "thousandtokens": 1_000, "1000tokens": 1_000, "1mtoken": 1_000_000, "1mtokens": 1_000_000, "mtoken": 1_000_000,
     "mtokens": 1_000_000, "milliontokens": 1_000_000, "1milliontokens": 1_000_000, "1000000tokens": 1_000_000,
 }  # fmt: skip
-_COUNTED_UNITS = frozenset({"request", "requests", "search", "searches", "query", "queries", "count", "1count"})
+_COUNTED_UNITS = frozenset(
+    {"request", "requests", "search", "searches", "query", "queries", "count", "1count", "page", "pages", "executions"}
+)
 
 
 def money(value: object) -> Decimal | None:

@@ -70,4 +70,5 @@ def _line(at: Bucketed, result: dict[str, Any]) -> list[dict[str, Any]] | Fault:
 def _service(cost_type: str | None) -> str | None:
     if cost_type is None or cost_type == "tokens":
         return None
-    return ChargeKind.WEB_SEARCH.value if cost_type == "web_search" else OTHER_SERVICE
+    known = (ChargeKind.WEB_SEARCH.value, ChargeKind.CODE_EXECUTION.value)
+    return cost_type if cost_type in known else OTHER_SERVICE

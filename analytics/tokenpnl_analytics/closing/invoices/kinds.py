@@ -16,6 +16,12 @@ _LIFETIMES = {
 _WRITE = re.compile(r"cach\w* ?(write|creation)|(write|creation) ?cache")
 _READ = re.compile(r"cach")
 _MODALITY = re.compile(r"\b(audio|image|video)\b")
+# "File search" alone is its storage, which is billed by the day.
+_SEARCHES = {
+    r"\bweb\b": ChargeKind.WEB_SEARCH,
+    r"\bfile search.* calls?\b": ChargeKind.STORAGE_SEARCH,
+    r"\brerank": ChargeKind.RERANK_SEARCH,
+}
 _TIERS = ("batch", "flex", "priority", "fast")
 
 
@@ -30,7 +36,7 @@ def kind_of(words: str) -> str | None:
     if exact in _KINDS:
         return FOLDED.get(exact, exact)
     if "search" in text:
-        return ChargeKind.WEB_SEARCH.value if "web" in text else None
+        return next((kind.value for name, kind in _SEARCHES.items() if re.search(name, text)), None)
     modality = _MODALITY.search(text)
     if re.search(r"\b(output|completion|reasoning|thinking)\b", text):
         return f"output_{modality[1]}" if modality and modality[1] != "video" else OUTPUT
