@@ -136,7 +136,7 @@ def _by_card(rows: pl.DataFrame) -> list[tuple[tuple[object, ...], pl.DataFrame]
 def _priced(rows: pl.DataFrame, card: RateCard) -> pl.DataFrame:
     """Return `row, new_usd`: the effective cost of each row's tokens; NULL where a part of it has no price."""
     columns = [name for name in _PRICED_BY if name in rows.columns]
-    asked = rows.select("row", *columns, pl.col("row").cast(pl.String).alias("attempt_id"), pl.lit("").alias("flags"))
+    asked = rows.select(*columns, pl.col("row").cast(pl.String).alias("attempt_id"), pl.lit("").alias("flags"))
     unpriced = pl.col("cost_source") == CostSource.UNPRICED.value
     found = (
         token_lines(asked, card)
