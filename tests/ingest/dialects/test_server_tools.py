@@ -21,7 +21,7 @@ TOKENS = {"input_tokens": 5, "output_tokens": 7}
                 "server_side_tool_usage_details": {
                     "web_search_calls": 1,
                     "x_search_calls": 2,
-                    "code_interpreter_calls": 3,
+                    "file_search_calls": 3,
                 }
             },
             {"web_searches": 1, "social_searches": 2, "storage_searches": 3},
