@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from tokenpnl_analytics.periods import Period
     from tokenpnl_dashboard.book import Book
     from tokenpnl_dashboard.questions.reports import Asked
     from tokenpnl_ingest.home import Home
@@ -50,6 +51,7 @@ SHOWN_LINES = 40
 @click.option("--zone", default="UTC", show_default=True, help="Time zone of days and months.")
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Only such line items: category=retry, run=ID.")
 @click.option("--posted", is_flag=True, help="With pnl: closed months as closed, corrections in the open month.")
+@click.option("--against", metavar="PERIOD", help="With units: set beside an earlier period, or --by release one.")
 @click.option("--as-of", help="ISO time to read at.  [default: now, or the newest data when they are old]")
 @click.option("--runs", is_flag=True, help="With summary: add every run.")
 @HOME
@@ -85,17 +87,32 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
             return OK
         if asked["posted"]:
             frame = _posted(place, book, question)
+        elif asked["against"]:
+            frame = reports.units_against(book, question, _earlier(asked, question))
         else:
             frame = _reader(what)(book, question)
         rests_on = (
             reports.disclosed(book, question, place) if form == "table" and what not in ("units", "estimate") else ""
         )
         closed = _closed_months(place, book, question) if form == "table" and what == "pnl" else []
-    _print(what, frame, form, question)
+    _print("against" if asked["against"] else what, frame, form, question)
     for sentence in (rests_on, *closed):
         if sentence:
             click.echo(sentence)
     return OK
+
+
+def _earlier(asked: dict[str, Any], question: "Asked") -> "Period | str":
+    """Return the period that is meant; by release a text that names none is a release."""
+    from tokenpnl.errors import ConfigurationError
+    from tokenpnl_analytics.periods import parse_period
+
+    try:
+        return parse_period(asked["against"], now=question.as_of, zone=question.zone)
+    except ConfigurationError:
+        if question.by != "release":
+            raise
+        return str(asked["against"])
 
 
 def _reader(what: str) -> "Callable[[Book, Asked], pl.DataFrame]":
@@ -138,6 +155,8 @@ def _closed_months(place: "Home", book: "Book", question: "Asked") -> list[str]:
 
 
 def _check(what: str, asked: dict[str, Any]) -> None:
+    if asked["against"] and what != "units":
+        raise click.UsageError("--against belongs to units")
     if asked["runs"] and what != "summary":
         raise click.UsageError("--runs belongs to summary")
     if asked["posted"] and (what != "pnl" or asked["where"]):
@@ -184,6 +203,13 @@ def _print(what: str, frame: "pl.DataFrame", form: str, question: "Asked") -> No
     if what == "lines":
         title = _of_lines(frame, question)
         print_frame(drill.for_eyes(frame, SHOWN_LINES) if form == "table" else frame, form, title=title)
+        return
+    if what == "against":
+        from tokenpnl_dashboard.shapes.unit_tables import against
+
+        by = question.by or "workflow"
+        shown = against(frame, by, by) if form in ("table", "md") else frame
+        print_frame(shown, form, title=f"settled cost per success, {question.period.label} against before", names=1)
         return
     if form in ("table", "md"):
         frame = for_eyes(what, frame, question.by or ("workflow" if what == "units" else None))

@@ -1,7 +1,7 @@
 """The reports of the command line: the same analytics as the pages, asked of a book."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from tokenpnl_analytics.sampling import estimated_totals
 from tokenpnl_analytics.statement import GRAINS, in_periods, statement, with_app_cache, with_over_limit
 from tokenpnl_analytics.summary import summary
 from tokenpnl_analytics.summary import with_over_limit as summary_with_over_limit
+from tokenpnl_analytics.unit_cost.comparisons import compared_cohorts
 from tokenpnl_analytics.unit_cost.controls import controls
 from tokenpnl_analytics.unit_cost.outcome_rules import definitions_in, windows_of
 from tokenpnl_analytics.unit_cost.outcomes import known_at
@@ -205,6 +206,44 @@ def units(book: Book, asked: Asked) -> pl.DataFrame:
     column = "started_at" if by == "hour" else by
     lines = book.query("table", name=LINE_ITEMS.name, columns=[*_OF_A_SLICE, column], since=asked.period.since)
     return contributions(lines, _cohort(book, asked), by).rename({"hour": "period"}, strict=False)
+
+
+def units_against(book: Book, asked: Asked, earlier: Period | str) -> pl.DataFrame:
+    """Return each settled unit cost against that of an earlier period, or of one release; result of `compared`.
+
+    Args:
+        book: the books.
+        asked: the period and a dimension of runs, by default the workflow.
+        earlier: the other period, or the release that every release of the period is set against.
+
+    Raises:
+        ConfigurationError: the dimension is none of runs, or no run of the period is of that release.
+    """
+    by = asked.by or "workflow"
+    if by not in RUN_DIMENSIONS:
+        raise ConfigurationError(f"a cost per success is compared by {', '.join(RUN_DIMENSIONS)}, not by {by}")
+    runs = _cohort(book, asked)
+    if isinstance(earlier, str):
+        before = runs.filter(release=earlier)
+        if before.is_empty():
+            raise ConfigurationError(f"--against {earlier}: neither a period nor a release of these runs")
+        # Releases of other services are no alternative to it.
+        same = pl.col("workflow").is_in(before["workflow"].unique().to_list(), nulls_equal=True)
+        rest = runs.filter(pl.col("release").ne_missing(earlier) & same)
+        names = rest.select("release").unique()
+        before = before.drop("release").join(names, how="cross").select(runs.columns)
+        within = asked.period.since, asked.as_of
+        return compared_cohorts(rest, before, by, rules=asked.rules, within=within)
+    before = _cohort(book, replace(asked, period=earlier))
+    within = spanned(asked.period, earlier, asked.as_of)
+    return compared_cohorts(runs, before, by, rules=asked.rules, within=within)
+
+
+def spanned(one: Period, other: Period, as_of: datetime) -> tuple[datetime | None, datetime]:
+    """Return the begin of the earlier and the end of the later of two periods; an open one ends at `as_of`."""
+    begins = [period.since for period in (one, other)]
+    since = None if None in begins else min(begin for begin in begins if begin is not None)
+    return since, max(period.until or as_of for period in (one, other))
 
 
 def _definitions(workflows: pl.Series, asked: Asked) -> pl.DataFrame:

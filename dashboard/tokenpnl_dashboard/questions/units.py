@@ -12,7 +12,9 @@ from tokenpnl.tables import OUTCOMES as STATED
 from tokenpnl_analytics.frames import MONEY, TIME
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.rules.outcomes import OUTCOMES, OutcomesFile
+from tokenpnl_analytics.statement import in_periods
 from tokenpnl_analytics.unit_cost.cash import cash_view
+from tokenpnl_analytics.unit_cost.comparisons import compared_cohorts
 from tokenpnl_analytics.unit_cost.controls import outcomes_without_run, untraced_share
 from tokenpnl_analytics.unit_cost.outcome_rules import definition_changes, definitions_in
 from tokenpnl_analytics.unit_cost.units import contributions
@@ -31,6 +33,34 @@ def contribution_by(choice: Choice, period: Period, column: str) -> pl.DataFrame
     if column == "hour":
         lines = lines.with_columns(pl.col("hour").cast(pl.Datetime("ns", "UTC")).alias("started_at"))
     return contributions(lines, the_cohort(choice, period), column)
+
+
+def units_against_before(choice: Choice, column: str) -> pl.DataFrame | None:
+    """Return each settled unit cost of the period against that of the one before; None: the period has none before."""
+    before = choice.period.previous()
+    if before is None or choice.period.until is None:
+        return None
+    within = before.since, choice.period.until
+    ours, theirs = the_cohort(choice, choice.period), the_cohort(choice, before)
+    return compared_cohorts(ours, theirs, column, rules=rules(OUTCOMES), within=within)
+
+
+def last_change(choice: Choice, grain: str) -> dict[str, Any] | None:
+    """Return the settled unit cost of the newest day, week or month with runs against the one before; None: one only.
+
+    Args:
+        choice: what the reader chose.
+        grain: day, week or month.
+    """
+    if not set(choice.picked) <= set(RUN_FILTERS):
+        return None
+    runs = in_periods(the_cohort(choice, choice.period), grain)
+    begins = runs["period"].unique().sort().to_list()
+    if len(begins) < 2:
+        return None
+    before, now = (runs.filter(period=begin) for begin in begins[-2:])
+    within = begins[-2], choice.period.until or edition().as_of
+    return compared_cohorts(now, before, rules=rules(OUTCOMES), within=within).row(0, named=True)
 
 
 def definitions_by_workflow(workflows: list[str | None], period: Period) -> dict[str | None, dict[str, Any]]:

@@ -123,7 +123,9 @@ def words_of(name: str, value: Any, *, like: Decimal | None) -> str:
 
 
 def _change(name: str, now: Any, before: Any) -> str | None:
-    """Return the change of a line: of a share in points, else relative."""
+    """Return the change of a line: of a share in points, else relative; a unit cost has none without its interval."""
+    if name in UNIT_PRICES:
+        return None
     return words.points(now, before) if name in SHARES else words.change(figures.relative_change(now, before))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -44,6 +45,53 @@ def three_figures(units: pl.DataFrame, by: str, title: str) -> pl.DataFrame:
         },
         schema_overrides={title: pl.String},
     )
+
+
+def against(found: pl.DataFrame, by: str, title: str) -> pl.DataFrame:
+    """Return unit costs beside those before, and what may be said of the difference.
+
+    Args:
+        found: result of `compared` by `by`.
+        by: the dimension.
+        title: its heading.
+    """
+    rows = found.to_dicts()
+    return pl.DataFrame(
+        {
+            title: [row[by] or NONE for row in rows],
+            "Settled": [_floored(row["settled_usd"], row["at_least_usd"]) for row in rows],
+            "Before": [_floored(row["before_usd"], row["before_at_least_usd"]) for row in rows],
+            "Difference": [difference(row) for row in rows],
+            "Successes": [words.count(row["successes"]) for row in rows],
+            "Successes before": [words.count(row["successes_before"]) for row in rows],
+        },
+        schema_overrides={title: pl.String},
+    )
+
+
+def difference(row: Row) -> str:
+    """Return in a sentence how a unit cost stands against the one before: how much, how sure, or why nobody can say.
+
+    Args:
+        row: a row of `compared`.
+    """
+    if row["refused_because"] is not None:
+        return f"not compared: {row['refused_because']}"
+    bounds = [_dearer(row[name]) if row[name] is not None else "no bound" for name in ("low", "high")]
+    interval = f"95% interval {bounds[0]} to {bounds[1]}"
+    if not row["differs"]:
+        return f"no difference shown: {_dearer(row['ratio'])} ({interval})"
+    return f"{_dearer(row['ratio'])} ({interval})"
+
+
+def _dearer(ratio: float) -> str:
+    if round(abs(ratio - 1), 3) == 0:
+        return "the same"
+    return f"{words.percent(ratio - 1)} dearer" if ratio > 1 else f"{words.percent(1 - ratio)} cheaper"
+
+
+def _floored(usd: Decimal | None, at_least_usd: Decimal | None) -> str:
+    return words.usd(usd) if at_least_usd is None else f"at least {words.usd(at_least_usd)}"
 
 
 def components(units: pl.DataFrame, by: str, title: str) -> pl.DataFrame:

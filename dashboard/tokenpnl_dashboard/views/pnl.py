@@ -13,8 +13,8 @@ from tokenpnl_dashboard.parts.filters import COLUMN, Choice, chosen
 from tokenpnl_dashboard.questions.disclosure import cost_disclosure, invoices_of
 from tokenpnl_dashboard.questions.downloads import packer
 from tokenpnl_dashboard.questions.pnl import prices_used, statement_by
-from tokenpnl_dashboard.questions.units import cash, changed_definitions
-from tokenpnl_dashboard.shapes import statement_table
+from tokenpnl_dashboard.questions.units import cash, changed_definitions, last_change
+from tokenpnl_dashboard.shapes import statement_table, unit_tables
 from tokenpnl_dashboard.state import edition, home
 
 COLUMNS = (
@@ -67,6 +67,7 @@ def _draw(choice: Choice, by: str) -> None:
         "exists for dimensions of a run. Select a figure for the runs behind it; the CSV has all twelve decimals."
     )
     st.caption(words.markdown(_rests_on(choice, total)))
+    _unit_change(choice, column)
     _breaks(choice)
     _cash(choice)
 
@@ -75,6 +76,13 @@ def _rests_on(choice: Choice, total: pl.DataFrame) -> str:
     row, place = total.row(0, named=True), home()
     told = cost_disclosure(prices_used(choice), row["n_lines"], row["priced_share"], invoices_of(choice.period, place))
     return " ".join((told, *closed_months(choice.period)))
+
+
+def _unit_change(choice: Choice, column: str) -> None:
+    change = last_change(choice, column) if column in statement_table.PERIODS else None
+    if change is not None:
+        told = unit_tables.difference(change)
+        st.caption(words.markdown(f"Cost per success, the newest {column} with runs against the one before: {told}."))
 
 
 def _breaks(choice: Choice) -> None:

@@ -14,7 +14,14 @@ from tokenpnl_dashboard.output import csv_text
 from tokenpnl_dashboard.parts import cards, unit_risk
 from tokenpnl_dashboard.parts.filters import COLUMN, Choice, chosen
 from tokenpnl_dashboard.questions.pnl import price_versions, the_cohort, unit_cost_by
-from tokenpnl_dashboard.questions.units import audits, contribution_by, definitions_by_workflow, lost_outcomes, untraced
+from tokenpnl_dashboard.questions.units import (
+    audits,
+    contribution_by,
+    definitions_by_workflow,
+    lost_outcomes,
+    units_against_before,
+    untraced,
+)
 from tokenpnl_dashboard.shapes import figures, unit_tables
 from tokenpnl_dashboard.state import edition, ink
 
@@ -42,6 +49,7 @@ def _draw(choice: Choice, by: str) -> None:
     _tiles(choice, everything, runs)
     _undefined(defined)
     _ranking(choice, units, by, column)
+    _against(choice, by, column)
     _figures(units, runs, by, column, defined)
     left, right = st.columns(2, gap="medium")
     with left:
@@ -135,6 +143,19 @@ def _ranking(choice: Choice, units: pl.DataFrame, by: str, column: str) -> None:
         caption="Settled runs: dot and 95% interval; a triangle is a floor. Click a dot for its runs." + rest,
         leads_to=lambda value: choice.address(**{by: value}),
     )
+
+
+def _against(choice: Choice, by: str, column: str) -> None:
+    found = units_against_before(choice, column)
+    if found is None:
+        return
+    with st.container(border=True, key="card_against"):
+        cards.heading("This period against the one before")
+        st.caption(
+            "Settled figures only. A difference counts where its 95% interval excludes none at all; with few successes "
+            "or another definition of success there is no comparison."
+        )
+        cards.table(unit_tables.against(found, column, by.capitalize()), alt=f"Cost per success by {by} against before")
 
 
 def _figures(units: pl.DataFrame, runs: pl.DataFrame, by: str, column: str, defined: dict[str | None, Row]) -> None:
