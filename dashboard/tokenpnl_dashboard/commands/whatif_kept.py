@@ -43,7 +43,11 @@ def listed(home: Path | None, form: str) -> int:
     with ControlStore.of(Home.at(home)) as control:
         saved = control.scenarios()
     rows = [(one.name, one.saved_at, one.saved_by) for one in saved]
-    schema = pl.Schema({"scenario": pl.String, "saved_at": pl.Datetime("us", "UTC"), "saved_by": pl.String})
+    schema: dict[str, pl.DataType] = {
+        "scenario": pl.String(),
+        "saved_at": pl.Datetime("us", "UTC"),
+        "saved_by": pl.String(),
+    }
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     print_frame(frame, form, names=1, nothing="no scenario is saved: `tokenpnl whatif save FILE.yaml` keeps one")
     return OK

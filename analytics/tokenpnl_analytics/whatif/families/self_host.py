@@ -92,7 +92,7 @@ def closed_models(rows: pl.DataFrame) -> list[str]:
     ]
 
 
-def moved(  # noqa: PLR0913 - what moves, whereto, and under which name
+def moved(
     frame: pl.DataFrame, rows: pl.DataFrame, servers: Servers, found: Plan, *, name: str, deployment: str
 ) -> pl.DataFrame:
     """Return the frame with these rows on the fleet; what they do of its work is their part of its price, exactly.
