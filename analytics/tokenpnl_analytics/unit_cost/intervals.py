@@ -156,6 +156,11 @@ def standard_error(cost: Floats, successes: Floats) -> float:
     return float(np.sqrt(n / (n - 1) * np.sum(residuals**2)) / total)
 
 
+def wild_weights(n_clusters: int, chance: np.random.Generator) -> Floats:
+    """Return the weights of the wild bootstrap, `(draws, clusters)`: Webb's six points, of mean 0 and variance 1."""
+    return chance.choice(_WEIGHTS, size=(_BOOTSTRAP_DRAWS, n_clusters))
+
+
 def t_quantiles(cost: Floats, successes: Floats, chance: np.random.Generator) -> tuple[float, float, str]:
     """Return the 2.5% and 97.5% points of the studentised ratio of sums, and how they were found.
 
@@ -172,7 +177,7 @@ def t_quantiles(cost: Floats, successes: Floats, chance: np.random.Generator) ->
         return -t, t, "cluster-robust, log scale, t"
     theta = cost.sum() / successes.sum()
     residuals = cost - theta * successes
-    draws = chance.choice(_WEIGHTS, size=(_BOOTSTRAP_DRAWS, n)) * residuals
+    draws = wild_weights(n, chance) * residuals
     shift = draws.sum(axis=1) / successes.sum()
     rest = draws - shift[:, None] * successes
     spread = np.sqrt(n / (n - 1) * np.sum(rest**2, axis=1)) / successes.sum()
