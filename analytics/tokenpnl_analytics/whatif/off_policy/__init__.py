@@ -1,0 +1,1 @@
+"""Off-policy evaluation: what another router would have brought, from what the present one did."""
