@@ -55,8 +55,8 @@ def fitted_propensities(logged: Logged, fold: Codes) -> Floats:
         design = features(logged)
         found = _crossed(fold, lambda seen, asked: softmax(design[asked] @ softmax_fit(design[seen], shares[seen])))
     found *= logged.candidates
-    found /= found.sum(axis=1, keepdims=True)
-    return found
+    probabilities: Floats = found / found.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def expected_values(logged: Logged, values: Floats, fold: Codes, *, share: bool) -> Floats:
