@@ -15,6 +15,7 @@ saved on it saves nothing until somebody gives the capacity back: only hosting s
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TypeAlias
 
 import polars as pl
@@ -153,3 +154,29 @@ def _priced(rows: pl.DataFrame, card: RateCard) -> pl.DataFrame:
             pl.when("used").then("new_usd").when(~pl.col("usage_missing")).then(_ZERO).alias("new_usd"),
         )
     )
+
+
+def ends(before: pl.DataFrame, low: pl.DataFrame, high: pl.DataFrame, card: RateCard) -> tuple[float, float]:
+    """Return the saving in USD with the assumption at either end, lower first, over rows whose price is known.
+
+    Args:
+        before: the frame that the family was given.
+        low: the replayed frame at one end.
+        high: the replayed frame at the other end.
+        card: the frozen prices.
+    """
+    start = repriced(before, card)
+    found = [float(_saved(start, repriced(after, card))) for after in (low, high)]
+    return min(found), max(found)
+
+
+def _saved(before: pl.DataFrame, after: pl.DataFrame) -> Decimal:
+    """Return cost before minus cost after, over rows whose cost is known on both sides."""
+    both = after.select("position", "added", pl.col("cost_usd").alias("after_usd")).join(
+        before.select("position", "cost_usd", pl.lit(value=True).alias("there")), on="position", how="left"
+    )
+    # What a change adds has no position of the baseline: it cost nothing before.
+    was = pl.when(pl.col("there").is_null()).then(_ZERO).otherwise("cost_usd")
+    known = was.is_not_null() & pl.col("after_usd").is_not_null()
+    saving: Decimal = both.filter(known).select((was - pl.col("after_usd")).sum()).item()
+    return saving
