@@ -1,7 +1,7 @@
 """Replay of the two caches that remember what they evicted: ARC and S3-FIFO, for objects of any size.
 
-Written from the papers (Megiddo and Modha, ARC, FAST 2003; Yang et al., S3-FIFO, SOSP 2023). Where those say "one page",
-sizes are counted as libCacheSim counts them: room is made until the object fits, and a ghost weighs what it weighed.
+From the papers (Megiddo and Modha, ARC, FAST 2003; Yang et al., S3-FIFO, SOSP 2023). Where those say "one page", sizes
+are counted as libCacheSim counts them: room is made until the object fits, and a ghost weighs what it weighed.
 """
 
 from typing import NamedTuple

@@ -47,7 +47,7 @@ class Life(NamedTuple):
 
 @compiled
 def new_links(n_nodes: int, n_queues: int) -> Integers:
-    """Return empty circular queues: row 0 leads to the newer neighbour, row 1 to the older; node n_nodes + q heads q."""
+    """Return empty rings: row 0 leads to the newer neighbour, row 1 to the older; node n_nodes + q heads queue q."""
     links = np.full((2, n_nodes + n_queues), NOWHERE)
     for head in range(n_nodes, n_nodes + n_queues):
         links[0, head] = head
