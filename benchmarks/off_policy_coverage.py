@@ -67,6 +67,8 @@ def answers(runs, chance):
         name: mean_interval(estimator(trial), np.ones(RUNS), known.logged.cluster, chance=chance)
         for name, estimator in ESTIMATORS.items()
     }
+    weights = trial.weights  # the interval of a ratio, not of its parts: w / mean(w) varies with the sample too
+    found["SNIPS"] = mean_interval(weights * trial.reward, weights, known.logged.cluster, chance=chance)
     product = evaluate(runs, Question(inputs=("hard",)), chance=chance)
     adjusted = evaluate(runs.drop("route_propensity"), Question(inputs=("hard",)), chance=chance)
     found |= {"evaluate: success": product.success, "evaluate: cost per success": product.cost_per_success}

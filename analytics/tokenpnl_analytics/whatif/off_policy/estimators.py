@@ -62,7 +62,8 @@ def ips(trial: Trial) -> Floats:
 def snips(trial: Trial) -> Floats:
     """Return w r / mean(w): stays within the rewards that were seen, at the price of a small bias."""
     weights = trial.weights
-    return weights * trial.reward / weights.mean()
+    found: Floats = weights * trial.reward / weights.mean()
+    return found
 
 
 def dm(trial: Trial) -> Floats:

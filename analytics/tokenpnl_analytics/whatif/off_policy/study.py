@@ -57,7 +57,8 @@ def arm_propensities(logged: Logged, fitted: Floats) -> Floats:
     if logged.knowledge is Knowledge.INPUTS:
         return fitted
     if logged.knowledge is Knowledge.NOTHING:
-        return took.astype(np.float64)
+        certain: Floats = took.astype(np.float64)
+        return certain
     others = np.where(took, 0.0, fitted)
     total = others.sum(axis=1, keepdims=True)
     share = np.divide(others, total, out=np.zeros_like(others), where=total > 0)
