@@ -185,6 +185,8 @@ def _estimated(
     rates = [float(won.mean()), float(before[0].mean())]
     success_change = _widened(_estimate(rates[0] - rates[1], change(odds), known, seen.ess), u, u, lowest=-1.0)
     difference = _interval(spent - before[1], known, chance)
+    if u > 0 or odds > 1:
+        difference = _shifted(difference, cost, float(before[1].mean()))
     return OffPolicy(
         success=success,
         cost=cost,
@@ -232,6 +234,12 @@ def _bounded(known: Study, target: Floats, seen: Overlap, question: Question, ch
         sensitivity=None,
         to_log=(_TO_LOG[logged.knowledge],),
     )
+
+
+def _shifted(found: Interval, cost: Estimate, before: float) -> Interval:
+    """Return the limits of a change of cost from those of the cost, which allow for what was not tried."""
+    low, high = cost.low, cost.high
+    return replace(found, low=None if low is None else low - before, high=None if high is None else high - before)
 
 
 def _apart(one: Estimate, other: Estimate) -> tuple[float | None, float | None]:
