@@ -44,8 +44,8 @@ class Arm:
         """
         _, codes = np.unique(clusters, return_inverse=True)
         n = int(codes.max()) + 1 if len(codes) else 0
-        sums = [np.bincount(codes, values, n).astype(np.float64) for values in (cost_usd, succeeded)]
-        return cls(*sums, np.bincount(codes, minlength=n).astype(np.float64))
+        cost, won = (np.bincount(codes, values, n).astype(np.float64) for values in (cost_usd, succeeded))
+        return cls(cost, won, np.bincount(codes, minlength=n).astype(np.float64))
 
     @property
     def n(self) -> int:
