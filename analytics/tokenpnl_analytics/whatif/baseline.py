@@ -1,6 +1,6 @@
 """The frozen baseline: what was called in a window, what it cost, and who it is independent of."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
@@ -53,18 +53,13 @@ class Baseline:
         share = self.attempts["priced"].mean()
         return float(share) if isinstance(share, float) else None
 
-    def restricted(self, kept: pl.Expr, runs: pl.Expr) -> "Baseline":
-        """Return the baseline of some attempts and runs alone, such as one week or half of the clusters."""
-        attempts = self.attempts.filter(kept).drop("position").with_row_index("position")
-        return Baseline(
-            attempts.with_columns(pl.col("position").cast(pl.Int64)),
-            self.runs.filter(runs),
-            self.cluster_level,
-            self.card,
-            self.since,
-            self.until,
-            self.caveats,
-        )
+    def restricted(
+        self, attempts: pl.Expr, runs: pl.Expr, window: tuple[datetime, datetime] | None = None
+    ) -> "Baseline":
+        """Return the baseline of some attempts and runs alone, such as those of one week or of half of the clusters."""
+        kept = self.attempts.filter(attempts).with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("position"))
+        since, until = window or (self.since, self.until)
+        return replace(self, attempts=kept, runs=self.runs.filter(runs), since=since, until=until)
 
 
 def frozen(

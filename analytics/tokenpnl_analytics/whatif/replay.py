@@ -172,10 +172,12 @@ def ends(before: pl.DataFrame, low: pl.DataFrame, high: pl.DataFrame, card: Rate
 
 def _saved(before: pl.DataFrame, after: pl.DataFrame) -> Decimal:
     """Return cost before minus cost after, over rows whose cost is known on both sides."""
-    both = after.select("position", "added", pl.col("cost_usd").alias("after_usd")).join(
-        before.select("position", "cost_usd", pl.lit(value=True).alias("there")), on="position", how="left"
+    both = (
+        after.select(pl.col("cost_usd").alias("after_usd"))
+        .with_row_index("row")
+        .join(before.select("cost_usd", pl.lit(value=True).alias("there")).with_row_index("row"), on="row", how="left")
     )
-    # What a change adds has no position of the baseline: it cost nothing before.
+    # Rows that a family adds stand at the end, and cost nothing before.
     was = pl.when(pl.col("there").is_null()).then(_ZERO).otherwise("cost_usd")
     known = was.is_not_null() & pl.col("after_usd").is_not_null()
     saving: Decimal = both.filter(known).select((was - pl.col("after_usd")).sum()).item()
