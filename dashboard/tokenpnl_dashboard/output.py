@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -39,6 +40,22 @@ def plain(value: object) -> object:
 def print_json(document: object) -> None:
     """Print one JSON document."""
     click.echo(json.dumps(plain(document), indent=2, ensure_ascii=False))
+
+
+def print_disclosed(frame: pl.DataFrame, form: str, disclosure: Mapping[str, object], told: str) -> None:
+    """Print a report for programs with what it rests on: in JSON beside its rows, else in words on standard error.
+
+    Args:
+        frame: the report.
+        form: json, csv or md.
+        disclosure: what it rests on; JSON is then one object of `rows` and `disclosure`.
+        told: the same in words.
+    """
+    if form == "json":
+        print_json({"rows": frame.to_dicts(), "disclosure": disclosure})
+        return
+    print_frame(frame, form)
+    click.echo(told, err=True)
 
 
 NOTHING = "nothing to show: no such usage or runs in the data"

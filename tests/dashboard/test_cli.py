@@ -164,7 +164,7 @@ def test_ingest_twice_changes_no_total(own_home: Path, capture: Path) -> None:
 
 
 def test_the_statement_adds_up_in_every_format(home: Path) -> None:
-    (whole,) = answer("report", "pnl", "--json", home=home)
+    (whole,) = answer("report", "pnl", "--json", home=home)["rows"]
     assert Decimal(whole["effective_usd"]) == Decimal(whole["pending_usd"]) == Decimal("0.00036")
     assert "0.00036" in tokenpnl("report", "pnl", "--md", home=home).stdout
     header, line = tokenpnl("report", "pnl", "--csv", "--by", "model", home=home).stdout.splitlines()
@@ -173,7 +173,7 @@ def test_the_statement_adds_up_in_every_format(home: Path) -> None:
 
 
 def test_a_figure_is_followed_to_its_spans(home: Path) -> None:
-    lines = answer("report", "lines", "--where", "category=pending", "--json", home=home)
+    lines = answer("report", "lines", "--where", "category=pending", "--json", home=home)["rows"]
     assert sum(Decimal(line["cost_usd"]) for line in lines) == Decimal("0.00036")
     assert {(line["run_id"], line["span_id"][-1]) for line in lines} == {("r1", "2"), ("r1", "3")}
     shown = tokenpnl("report", "lines", "--where", "run=r1", home=home).stdout
@@ -216,7 +216,7 @@ def test_an_outcome_makes_a_unit_cost(own_home: Path) -> None:
     assert Decimal(summary["cost_per_success"]["desk"]) == Decimal("0.00036")
     assert summary["outcome_value_usd"] == "3.1"
     # One success of one model's two calls: the model contributes all of its cost.
-    (slice_of,) = answer("report", "units", "--by", "model", "--json", home=own_home)
+    (slice_of,) = answer("report", "units", "--by", "model", "--json", home=own_home)["rows"]
     assert (slice_of["workflow"], slice_of["model"], slice_of["successes"]) == ("desk", "gpt-4o-mini", 1)
     assert Decimal(slice_of["usd_per_success"]) == Decimal("0.00036")
 

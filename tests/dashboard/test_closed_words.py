@@ -50,7 +50,7 @@ def test_the_posted_statement_keeps_the_closed_month_and_adds_up_to_the_same(hom
         done = CliRunner().invoke(
             tokenpnl, ["report", "pnl", "--by", "month", "--json", "--home", str(home.path), *more]
         )
-        return {row["period"][:7]: row["effective_usd"] for row in json.loads(done.stdout)}
+        return {row["period"][:7]: row["effective_usd"] for row in json.loads(done.stdout)["rows"]}
 
     assert months() == {"2026-10": "0.084", "2026-11": "0.021"}
     assert months("--posted") == {"2026-10": "0.063", "2026-11": "0.042"}

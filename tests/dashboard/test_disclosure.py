@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from tokenpnl_analytics.periods import Period
-from tokenpnl_dashboard.questions.disclosure import confidence, cost_disclosure, dated, invoices_of
+from tokenpnl_dashboard.questions.disclosure import (
+    Disclosure,
+    confidence,
+    cost_disclosure,
+    dated,
+    invoices_of,
+    unchecked,
+)
 from tokenpnl_ingest.control import ControlStore, Reconciled
 from tokenpnl_ingest.home import Home
 
@@ -74,3 +81,19 @@ def test_confidence_is_a_word_with_its_reason(
     priced_share: float | None, untraced_share: float | None, told: str
 ) -> None:
     assert confidence(priced_share, untraced_share) == told
+
+
+def test_what_travels_with_an_aggregate_is_told_in_words_and_as_a_document() -> None:
+    told = Disclosure(
+        ["card 1"], 3, "run", 0.5, None, datetime(2026, 11, 2, tzinfo=UTC), "effective cost in USD", None, unchecked([])
+    )
+    assert told.sentence() == (
+        "Prices: card 1. Basis: effective cost in USD. Of 3 runs, 50% of usage lines priced. Data to 2 Nov 2026 00:00 "
+        "UTC. Interval: none, the sums are exact. Not checked: invoices, as none of this period is reconciled."
+    )
+    assert told.document()["newest_fact_at"] == datetime(2026, 11, 2, tzinfo=UTC)
+
+
+def test_what_was_not_set_against_an_invoice_is_told() -> None:
+    assert unchecked(None) == "invoices, as the control store does not answer"
+    assert unchecked([SET_AGAINST]) == f"invoices of anything but {SET_AGAINST}"

@@ -67,9 +67,9 @@ def test_another_environment_is_read_when_it_is_named() -> None:
 
 def test_where_traces_are_sampled_the_report_says_so_and_estimates_the_whole() -> None:
     book = book_of(20)
-    assert "sampled" not in reports.disclosed(book, asked(), None)
+    assert "sampled" not in reports.disclosure(book, asked(), None, "pnl").sentence()
     book.frames["runs"] = book.frames["runs"].with_columns(adjusted_count=pl.lit(4.0))
-    assert "Traces are sampled and this is of those kept" in reports.disclosed(book, asked(), None)
+    assert "traces are sampled and this is of those kept" in reports.disclosure(book, asked(), None, "pnl").sentence()
     (row,) = reports.estimate(book, asked()).iter_rows(named=True)
     assert (row["n"], row["n_runs_estimate"]) == (20, 80)
     assert row["estimate"] == pytest.approx(4 * float(book.frames["runs"]["cost_usd"].sum()))

@@ -126,7 +126,7 @@ def test_the_report_settles_by_the_stated_window_and_shows_the_controls(home: Pa
     entry = "{workflow: 'd*', owner: support, success: solved, window: 2d}"
     (home / "config" / "outcomes.yaml").write_text(f"workflows: [{entry}]")
     call("outcomes", "import", file, home=home)
-    (row,) = json.loads(call("report", "units", "--as-of", "2026-11-30", "--json", home=home).stdout)
+    (row,) = json.loads(call("report", "units", "--as-of", "2026-11-30", "--json", home=home).stdout)["rows"]
     assert (row["window_days"], row["settled_usd"], row["n_settled"]) == (2.0, row["to_date_usd"], 1)
     assert (row["import_share"], row["n_business_ids"], row["runs_per_business_id"]) == (1.0, 1, 1.0)
     assert (row["definition"], row["owner"], row["changed_on"]) == ("solved", "support", None)
@@ -140,7 +140,7 @@ def test_the_report_settles_by_the_stated_window_and_shows_the_controls(home: Pa
 def test_contributions_by_hour_add_up_to_the_figure_to_date(home: Path, file: Path) -> None:
     call("outcomes", "import", file, home=home)
     asked = ("report", "units", "--as-of", "2026-11-30", "--json")
-    (whole,) = json.loads(call(*asked, home=home).stdout)
-    parts = json.loads(call(*asked, "--by", "hour", home=home).stdout)
+    (whole,) = json.loads(call(*asked, home=home).stdout)["rows"]
+    parts = json.loads(call(*asked, "--by", "hour", home=home).stdout)["rows"]
     assert sum(Decimal(part["usd_per_success"]) for part in parts) == Decimal(whole["to_date_usd"])
     assert "2026-11" in call("report", "units", "--as-of", "2026-11-30", "--by", "hour", home=home).stdout

@@ -150,7 +150,7 @@ def test_sums_made_by_the_store_equal_its_lines(served: Served) -> None:
 
 
 def test_the_statement_of_the_command_line(served: Served) -> None:
-    (row,) = served.ask("report", "pnl")
+    (row,) = served.ask("report", "pnl")["rows"]
     assert sums((name.value, row[f"{name.value}_usd"]) for name in CostCategory) == served.by_category
     assert Decimal(row["effective_usd"]) == served.total
 
@@ -211,7 +211,7 @@ def test_the_focus_file(served: Served, tmp_path: Path) -> None:
     assert {check["status"] for check in judged} == {"checked"}
     rows = read_csv(path.read_text())
     assert sums((row["x_CostCategory"], row["EffectiveCost"]) for row in rows) == served.by_category
-    (pnl,) = served.ask("report", "pnl")
+    (pnl,) = served.ask("report", "pnl")["rows"]
     for cost, rung in (("ListCost", "list_usd"), ("ContractedCost", "contracted_usd")):
         assert sum(Decimal(row[cost]) for row in rows) == Decimal(pnl[rung])
     assert f"'{HOSTILE}" in {row["x_Customer"] for row in rows}
@@ -225,7 +225,7 @@ def test_the_workbook(served: Served, tmp_path: Path) -> None:
     for category, usd in served.by_category.items():
         title = words.category(category)
         assert Decimal(sheets.exact(title)) == sheets.calculated(title) == usd
-    (pnl,) = served.ask("report", "pnl")
+    (pnl,) = served.ask("report", "pnl")["rows"]
     for title, rung in (("List cost", "list_usd"), ("Contracted cost", "contracted_usd")):
         assert sheets.calculated(title) == Decimal(pnl[rung])
 
@@ -253,7 +253,7 @@ def test_the_allocation(served: Served) -> None:
 
 @pytest.mark.parametrize("zone", ZONES)
 def test_days_add_up_to_the_whole_in_every_zone(served: Served, zone: str) -> None:
-    days = served.ask("report", "pnl", "--by", "day", "--zone", zone)
+    days = served.ask("report", "pnl", "--by", "day", "--zone", zone)["rows"]
     assert len(days) > 40
     assert sum((Decimal(day["effective_usd"] or 0) for day in days), Decimal(0)) == served.total
     owned: Money = defaultdict(Decimal)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tokenpnl_analytics.periods import Period
     from tokenpnl_dashboard.book import Book
+    from tokenpnl_dashboard.questions.disclosure import Disclosure
     from tokenpnl_dashboard.questions.reports import Asked
     from tokenpnl_ingest.home import Home
 
@@ -83,23 +84,48 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
             click.echo(f"nothing is stored in {place.path} yet; {hint}", err=True)
         question = _question(place, newest_at, asked)
         if what == "summary":
-            print_json(reports.summary_of(book, question, runs=asked["runs"]))
+            rests_on = reports.disclosure(book, question, place, what)
+            print_json(reports.summary_of(book, question, runs=asked["runs"]) | {"disclosure": rests_on.document()})
             return OK
-        if asked["posted"]:
-            frame = _posted(place, book, question)
-        elif asked["against"]:
-            frame = reports.units_against(book, question, _earlier(asked, question))
-        else:
-            frame = _reader(what)(book, question)
-        rests_on = (
-            reports.disclosed(book, question, place) if form == "table" and what not in ("units", "estimate") else ""
-        )
-        closed = _closed_months(place, book, question) if form == "table" and what == "pnl" else []
-    _print("against" if asked["against"] else what, frame, form, question)
-    for sentence in (rests_on, *closed):
-        if sentence:
-            click.echo(sentence)
+        _tell(what, form, question, asked, _found(what, place, book, question, asked))
     return OK
+
+
+def _found(
+    what: str, place: "Home", book: "Book", question: "Asked", asked: dict[str, Any]
+) -> "tuple[pl.DataFrame, Disclosure, list[str]]":
+    """Return the report, what it rests on, and what is to be said of closed months."""
+    from tokenpnl_dashboard.questions import reports
+
+    lines = _posted_lines(place, book, question) if asked["posted"] else None
+    if lines is not None:
+        frame = reports.posted_pnl(lines, question)
+    elif asked["against"]:
+        frame = reports.units_against(book, question, _earlier(asked, question))
+    else:
+        frame = _reader(what)(book, question)
+    rests_on = reports.disclosure(book, question, place, what, lines=lines)
+    return frame, rests_on, _closed_months(place, book, question) if what == "pnl" else []
+
+
+def _tell(
+    what: str,
+    form: str,
+    question: "Asked",
+    asked: dict[str, Any],
+    found: "tuple[pl.DataFrame, Disclosure, list[str]]",
+) -> None:
+    from tokenpnl_dashboard.output import print_disclosed
+
+    frame, rests_on, closed = found
+    told = " ".join((rests_on.sentence(), *closed))
+    if form == "table":
+        _print("against" if asked["against"] else what, frame, form, question)
+        click.echo(told)
+        return
+    # Markdown is for eyes, but for those of a document: its money is rounded like a table's.
+    shown = _for_eyes(what, frame, question, asked) if form == "md" else frame
+    print_disclosed(shown, form, rests_on.document(), told)
 
 
 def _earlier(asked: dict[str, Any], question: "Asked") -> "Period | str":
@@ -131,14 +157,12 @@ def _reader(what: str) -> "Callable[[Book, Asked], pl.DataFrame]":
     }[what]
 
 
-def _posted(place: "Home", book: "Book", question: "Asked") -> "pl.DataFrame":
+def _posted_lines(place: "Home", book: "Book", question: "Asked") -> "pl.DataFrame":
     from tokenpnl_dashboard.closing.months import Closing
-    from tokenpnl_dashboard.questions.reports import posted_pnl
     from tokenpnl_ingest.control import ControlStore
 
     with ControlStore.of(place) as control:
-        lines = Closing(place, book, control).posted(question.period.since, question.period.until)
-    return posted_pnl(lines, question)
+        return Closing(place, book, control).posted(question.period.since, question.period.until)
 
 
 def _closed_months(place: "Home", book: "Book", question: "Asked") -> list[str]:
@@ -192,8 +216,19 @@ def _question(home: "Home", newest_at: datetime | None, asked: dict[str, Any]) -
     return Asked(period=period, as_of=now, by=by, zone=asked["zone"], rules=known, agents=contracts, where=where)
 
 
+def _for_eyes(what: str, frame: "pl.DataFrame", question: "Asked", asked: dict[str, Any]) -> "pl.DataFrame":
+    from tokenpnl_dashboard import layout
+    from tokenpnl_dashboard.shapes.unit_tables import against
+
+    if asked["against"]:
+        by = question.by or "workflow"
+        return against(frame, by, by)
+    if what in ("estimate", "lines"):
+        return frame
+    return layout.for_eyes(what, frame, question.by or ("workflow" if what == "units" else None))
+
+
 def _print(what: str, frame: "pl.DataFrame", form: str, question: "Asked") -> None:
-    from tokenpnl_dashboard.layout import for_eyes
     from tokenpnl_dashboard.output import print_frame
     from tokenpnl_dashboard.questions import drill
 
@@ -201,21 +236,15 @@ def _print(what: str, frame: "pl.DataFrame", form: str, question: "Asked") -> No
         print_frame(frame, form, title=f"estimate, {question.period.label}: what was kept, weighted; in no close")
         return
     if what == "lines":
-        title = _of_lines(frame, question)
-        print_frame(drill.for_eyes(frame, SHOWN_LINES) if form == "table" else frame, form, title=title)
+        print_frame(drill.for_eyes(frame, SHOWN_LINES), form, title=_of_lines(frame, question))
         return
+    shown = _for_eyes(what, frame, question, {"against": what == "against"})
     if what == "against":
-        from tokenpnl_dashboard.shapes.unit_tables import against
-
-        by = question.by or "workflow"
-        shown = against(frame, by, by) if form in ("table", "md") else frame
         print_frame(shown, form, title=f"settled cost per success, {question.period.label} against before", names=1)
         return
-    if form in ("table", "md"):
-        frame = for_eyes(what, frame, question.by or ("workflow" if what == "units" else None))
     title = f"{what}, {question.period.label}, as of {question.as_of:%Y-%m-%d %H:%M} UTC"
     by_slice = what in ("usage", "causes") or (what == "units" and "workflow" in frame.columns)
-    print_frame(frame, form, title=title, names=2 if by_slice and question.by not in (None, "workflow") else 1)
+    print_frame(shown, form, title=title, names=2 if by_slice and question.by not in (None, "workflow") else 1)
 
 
 def _of_lines(lines: "pl.DataFrame", question: "Asked") -> str:

@@ -1,7 +1,9 @@
 """The line under a figure of money: which prices, how many line items, what was checked and what was not."""
 
 from collections.abc import Sequence
-from datetime import UTC, timedelta
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from tokenpnl.errors import ConfigurationError, StoreError
 from tokenpnl_analytics.periods import Period
@@ -11,6 +13,61 @@ from tokenpnl_ingest.home import Home
 
 _WELL_PRICED, _WELL_MATCHED = 0.98, 0.02
 _MOMENT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Disclosure:
+    """What travels with every aggregate that leaves the command line.
+
+    Args:
+        prices: rate cards with source, hash and the day since when they are known.
+        n: how many `counted` there are.
+        counted: what is counted: line items, or runs.
+        priced_share: share of the usage lines that have a price, 0 to 1; None: there are none.
+        outcome_coverage: share of the settled runs that have an outcome, 0 to 1; None: nothing has settled.
+        newest_fact_at: how fresh the data are; None: there are none.
+        basis: what the money is.
+        interval_method: how an interval was made; None: the figures are exact sums.
+        not_checked: what nobody has looked at.
+    """
+
+    prices: Sequence[str]
+    n: int
+    counted: str
+    priced_share: float | None
+    outcome_coverage: float | None
+    newest_fact_at: datetime | None
+    basis: str
+    interval_method: str | None
+    not_checked: str
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        return asdict(self)
+
+    def sentence(self) -> str:
+        """Return it in words."""
+        prices = f"Prices: {words.listed(self.prices)}. " if self.prices else "No price list was used. "
+        of = words.counted(self.n, self.counted)
+        outcomes = f", {words.percent(self.outcome_coverage)} of settled runs with an outcome"
+        return (
+            f"{prices}Basis: {self.basis}. Of {of}, {words.percent(self.priced_share)} of usage lines priced"
+            f"{'' if self.outcome_coverage is None else outcomes}. Data to {words.moment(self.newest_fact_at)}. "
+            f"Interval: {self.interval_method or 'none, the sums are exact'}. Not checked: {self.not_checked}."
+        )
+
+
+def unchecked(invoices: Sequence[str] | None) -> str:
+    """Return what was not set against an invoice.
+
+    Args:
+        invoices: what was, as `invoices_of` words it; None: nobody can tell.
+    """
+    if invoices is None:
+        return "invoices, as the control store does not answer"
+    if invoices:
+        return f"invoices of anything but {words.listed(invoices)}"
+    return "invoices, as none of this period is reconciled"
 
 
 def cost_disclosure(

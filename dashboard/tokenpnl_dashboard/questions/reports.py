@@ -8,10 +8,11 @@ from typing import Any
 import polars as pl
 
 from tokenpnl.errors import ConfigurationError
-from tokenpnl.model import Flag
+from tokenpnl.model import CostSource, Flag
 from tokenpnl.tables import ATTEMPTS, CALLS, DUPLICATES, FEES, LINE_ITEMS, OUTCOMES, RUNS
 from tokenpnl_analytics.books import Books
 from tokenpnl_analytics.classify import causes, totals_in_both_orders
+from tokenpnl_analytics.contracts.breaches import NOT_CHECKED
 from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.rules.agents import AgentsFile
@@ -27,12 +28,12 @@ from tokenpnl_analytics.unit_cost.outcomes import known_at
 from tokenpnl_analytics.unit_cost.units import PRODUCTION, RUN_DIMENSIONS, cohort, contributions, unit_costs
 from tokenpnl_dashboard.book import Book
 from tokenpnl_dashboard.questions.contracts import agents_frame, breaches_frame, checked, over_limit
-from tokenpnl_dashboard.questions.disclosure import cost_disclosure, dated, invoices_of
+from tokenpnl_dashboard.questions.disclosure import Disclosure, dated, invoices_of, unchecked
 from tokenpnl_dashboard.questions.drill import OWNED_BY, lines_behind, without_owner
 from tokenpnl_dashboard.questions.lines import run_capacity
 from tokenpnl_ingest.home import Home
 
-_SAMPLED = "Traces are sampled and this is of those kept: `tokenpnl report estimate` weights them."
+_SAMPLED = "; traces are sampled and this is of those kept (`tokenpnl report estimate` weights them)"
 _TOLD_APART = ("usage_kind", "cost_category", "served_reason")
 _OF_A_SLICE = ("tenant", "run_id", "workflow", "cost_usd", "cost_category", "evaluation")
 _UNIT_COLUMNS = (
@@ -143,14 +144,45 @@ def lines(book: Book, asked: Asked) -> pl.DataFrame:
     return lines_behind(book, asked.where, asked.period)
 
 
-def disclosed(book: Book, asked: Asked, home: Home | None) -> str:
-    """Return what the report's sums of cost rest on: prices, line items, coverage, what was not checked."""
+def disclosure(
+    book: Book, asked: Asked, home: Home | None, what: str, *, lines: pl.DataFrame | None = None
+) -> Disclosure:
+    """Return what travels with a report.
+
+    Args:
+        book: the books.
+        asked: what the report is about.
+        home: where invoices and rate cards are known.
+        what: the report, such as pnl.
+        lines: the line items that it adds up where these are not those of the books: as posted.
+    """
     narrowed: dict[str, Any] = {"where": dict(asked.where), **_window(asked)}
-    row = book.query("line_item_sums", **narrowed).row(0, named=True)
-    versions = book.query("distinct", name=LINE_ITEMS.name, column="price_version", **narrowed)["price_version"]
-    share = 1 - row["n_unpriced_lines"] / row["n_lines"] if row["n_lines"] else None
-    told = cost_disclosure(dated(versions.to_list(), home), row["n_lines"], share, invoices_of(asked.period, home))
-    return f"{told} {_SAMPLED}" if sampled(book, asked.period) else told
+    if lines is None:
+        row = book.query("line_item_sums", **narrowed).row(0, named=True)
+        versions = book.query("distinct", name=LINE_ITEMS.name, column="price_version", **narrowed)["price_version"]
+        n, n_unpriced = row["n_lines"], row["n_unpriced_lines"]
+    else:
+        versions = lines["price_version"].drop_nulls().unique().sort()
+        n, n_unpriced = lines.height, lines.filter(cost_source=CostSource.UNPRICED.value).height
+    of_runs = what in ("units", "estimate")
+    runs = _cohort(book, asked) if set(asked.where) <= {*RUN_DIMENSIONS} else None
+    settled = None if runs is None else runs.filter("settled")["outcome"]
+    method = None
+    if of_runs and runs is not None:
+        known = unit_costs(runs, [asked.by if asked.by in RUN_DIMENSIONS else "workflow"])["method"]
+        method = "95%, " + "; ".join(known.drop_nulls().unique().sort()) if known.count() else "none: nothing settled"
+    posted = "; closed months as closed, their corrections in the open month" if lines is not None else ""
+    return Disclosure(
+        prices=dated(versions.to_list(), home),
+        n=runs.height if of_runs and runs is not None else n,
+        counted="run" if of_runs else "line item",
+        priced_share=1 - n_unpriced / n if n else None,
+        outcome_coverage=settled.count() / len(settled) if settled is not None and len(settled) else None,
+        newest_fact_at=book.version().newest_at,
+        basis=f"effective cost in USD{posted}{_SAMPLED if sampled(book, asked.period) and not of_runs else ''}",
+        interval_method=method,
+        not_checked=NOT_CHECKED if what == "contracts" else unchecked(invoices_of(asked.period, home)),
+    )
 
 
 def estimate(book: Book, asked: Asked) -> pl.DataFrame:
