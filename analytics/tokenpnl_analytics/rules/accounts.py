@@ -18,6 +18,14 @@ class Posting(LineMatch):
     memo: str = Field(default="", max_length=120)
 
 
+class Booked(Rules):
+    """An account of one purpose."""
+
+    account: Account
+    cost_centre: str = Field(default="", max_length=40)
+    memo: str = Field(default="", max_length=120)
+
+
 class AccountsFile(Rules):
     """The account map: in both lists the first rule that fits counts, and no line may fit none.
 
@@ -28,6 +36,10 @@ class AccountsFile(Rules):
     version: str = Field(default="", max_length=40, description="Printed on every entry that was mapped by the file.")
     accounts: tuple[Posting, ...] = ()
     payables: tuple[Posting, ...] = ()
+    prepaid: Booked | None = Field(default=None, description="Asset of prepaid credit; needed where there is some.")
+    fx_residual: Booked | None = Field(
+        default=None, description="Exchange differences of invoices; needed where an invoice has one."
+    )
 
 
 ACCOUNTS = RuleFile("accounts.yaml", AccountsFile, "General ledger account and cost centre of every cost.")
@@ -50,5 +62,8 @@ accounts: # the debit: production delivery is cost of revenue, experiments are R
 payables: # the credit
   - {kind: gpu_time, account: "2310", memo: Infrastructure clearing}
   - {account: "2150", memo: Accrued model cost}
+
+prepaid: {account: "1410", memo: Prepaid model credit} # an asset until it is used
+fx_residual: {account: "7100", memo: Exchange differences of invoices}
 """
 """A map to begin with: delivery and inline evaluation are cost of revenue, the rest is R&D or opex."""

@@ -1,12 +1,14 @@
 """`commitments.yaml`: reserved throughput (PTU, provisioned throughput) that is paid by the hour, used or not."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from tokenpnl_analytics.rules.capacity import Paid, Usd, refuse_overlaps
+from tokenpnl_analytics.rules.capacity import Name, Paid, Usd, refuse_overlaps
+from tokenpnl_analytics.rules.prices import Currency
 from tokenpnl_analytics.rules.reading import RuleFile, Rules
 
 Weight = Annotated[Decimal, Field(ge=0, le=1_000, decimal_places=6)]
@@ -38,11 +40,37 @@ class Commitment(Paid):
         return self
 
 
+class Prepaid(Rules):
+    """Credit bought from a provider in advance: an asset until it is used, and no cost."""
+
+    name: Name
+    provider: Name
+    amount: Annotated[Decimal, Field(gt=0, max_digits=20, decimal_places=12)] = Field(description="In `currency`.")
+    currency: Currency = "USD"
+    usd_rate: Annotated[Decimal, Field(gt=0, decimal_places=12)] = Field(
+        default=Decimal(1), description="Dollars for one unit of `currency` on the day of purchase."
+    )
+    bought_on: date
+    expires: date | None = Field(default=None, description="Last day on which it can be used. Default: it stays.")
+
+    @model_validator(mode="after")
+    def _dated(self) -> Self:
+        if self.expires is not None and self.expires < self.bought_on:
+            raise PydanticCustomError("dates", "the credit expires before it was bought")
+        if self.currency != "USD" and "usd_rate" not in self.model_fields_set:
+            raise PydanticCustomError("rate", "a credit in another currency needs usd_rate, dollars for one unit of it")
+        return self
+
+
 class CommitmentsFile(Rules):
-    """Reserved throughput. Which requests it serves is said by `commitment: NAME` in the price files, else by match."""
+    """Reserved throughput and prepaid credit.
+
+    Which requests it serves is said by `commitment: NAME` in the price files, else by match.
+    """
 
     version: Literal[1] = 1
     commitments: tuple[Commitment, ...] = ()
+    prepaid: tuple[Prepaid, ...] = Field(default=(), description="Credit bought in advance, first bought first used.")
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -53,7 +81,12 @@ class CommitmentsFile(Rules):
             lambda each: each.match if each.match.given else each.name,
             "the same match",
         )
+        names = [each.name for each in self.prepaid]
+        if len(set(names)) < len(names):
+            raise PydanticCustomError("names", "two prepaid credits have the same name")
         return self
 
 
-COMMITMENTS = RuleFile("commitments.yaml", CommitmentsFile, "Reserved throughput: fee, term and capacity.")
+COMMITMENTS = RuleFile(
+    "commitments.yaml", CommitmentsFile, "Reserved throughput: fee, term and capacity; prepaid credit."
+)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 _BRIEF = {
+    "credit": (
+        *("name", "provider", "bought_on", "expires"),
+        *("bought_usd", "used_usd", "expired_usd", "balance_usd"),
+    ),
     "pools": (
         *("pool", "paid_usd", "idle_usd", "allocated_share", "gpu_use", "cache_use", "tokens"),
         *("usd_per_million_tokens", "floor_usd_per_million_tokens", "reading"),
@@ -76,6 +80,28 @@ def deployments(home: Path | None, period: str, zone: str, form: str) -> int:
     with opened(home, period, zone) as source:
         found = capacities.options(source.book, bounds(source.period))
     _print("deployments", found, form, source.period.label, names=2)
+    return OK
+
+
+@command.command("credit")
+@HOME
+@formats
+def credit(home: Path | None, form: str) -> int:
+    """Print each prepaid credit: bought, used by its provider's usage, expired, and what is left of the asset.
+
+    Credit is stated in commitments.yaml under `prepaid`. First bought is first used; effective cost is what it is
+    without.
+    """
+    from tokenpnl_analytics.rules.commitments import COMMITMENTS
+    from tokenpnl_dashboard.commands.export import opened
+    from tokenpnl_dashboard.questions import capacities
+
+    with opened(home, "all", "UTC") as source:
+        stated = source.rules.read(COMMITMENTS).prepaid
+        if not stated:
+            click.echo(f"no prepaid credit: state it under prepaid in {source.rules.folder}/commitments.yaml", err=True)
+        found = capacities.credit(source.book, stated, as_of=source.as_of.date())
+    _print("credit", found, form, f"as of {source.as_of:%Y-%m-%d}", names=2)
     return OK
 
 

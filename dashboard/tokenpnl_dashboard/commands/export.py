@@ -141,12 +141,16 @@ def ledger(output: Path | None, *, template: bool, cents: bool, **asked: Any) ->
     """Write the journal for the general ledger by accounts.yaml: balanced debits and credits, as CSV.
 
     Closed months are posted as closed, by the map of then; the open month also carries what changed in them since, with
-    its origin period. Amounts have twelve decimals; --cents is for ledgers that take cents only. Exit code 1 when a
+    its origin period. Prepaid credit that was bought or used and exchange differences of reconciled invoices have
+    entries of their own. Amounts have twelve decimals; --cents is for ledgers that take cents only. Exit code 1 when a
     cost has no account.
     """
+    import polars as pl
+
     from tokenpnl_analytics.finance.cents import in_cents
     from tokenpnl_analytics.finance.gl import journal, unmapped
     from tokenpnl_analytics.rules.accounts import ACCOUNTS, TEMPLATE
+    from tokenpnl_dashboard.closing import settlements
     from tokenpnl_dashboard.closing.months import Closing
     from tokenpnl_dashboard.output import csv_text
     from tokenpnl_ingest.control import ControlStore
@@ -159,6 +163,7 @@ def ledger(output: Path | None, *, template: bool, cents: bool, **asked: Any) ->
     with opened(**asked, posted=True) as source, ControlStore.of(place) as control:
         closing, period = Closing(place, source.book, control), (source.period.since, source.period.until)
         lines, accounts = closing.posted(*period), closing.rules_of(*period).read(ACCOUNTS)
+        settled = settlements.entries(closing, source.period, accounts)
     lacking = unmapped(lines, accounts)
     if lacking.height:
         click.echo(csv_text(lacking), err=True, nl=False)
@@ -168,7 +173,7 @@ def ledger(output: Path | None, *, template: bool, cents: bool, **asked: Any) ->
             err=True,
         )
         return CHECK_FAILED
-    entries = journal(lines, accounts, zone=source.zone)
+    entries = pl.concat([journal(lines, accounts, zone=source.zone), *settled])
     entries = in_cents(entries) if cents else entries
     _write(_table(entries, output), output, f"{entries.height} journal entries")
     return OK

@@ -1,7 +1,7 @@
 """What the verb and the page of capacity ask: pools with their use, deployment options side by side."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import polars as pl
@@ -11,8 +11,9 @@ from tokenpnl.tables import ATTEMPTS, LINE_ITEMS, METRICS, RUNS
 from tokenpnl_analytics.capacity.deployments import Where, compare
 from tokenpnl_analytics.capacity.items import CAPACITY_KINDS
 from tokenpnl_analytics.capacity.pools import pool_usage
+from tokenpnl_analytics.capacity.prepaid import balances, usage_by_day
 from tokenpnl_analytics.frames import schema_of
-from tokenpnl_analytics.rules.commitments import CommitmentsFile
+from tokenpnl_analytics.rules.commitments import CommitmentsFile, Prepaid
 from tokenpnl_analytics.rules.gpus import GpusFile
 from tokenpnl_dashboard.book import Book
 
@@ -38,6 +39,7 @@ pools:
     from: 2026-11-01
     match: {deployment: self_host}
 """
+_CREDITED = ("provider", "usage_kind", "charge_category", "cost_source", "started_at", "contracted_cost_usd")
 
 
 def pools(book: Book, gpus: GpusFile, commitments: CommitmentsFile, window: Window) -> pl.DataFrame:
@@ -59,6 +61,19 @@ def options(book: Book, window: Window, where: Where | None = None) -> pl.DataFr
     lines = _rows(book, LINE_ITEMS, (*_PAID, *_OWNERS), window)
     attempts = _rows(book, ATTEMPTS, (*_SERVED, *_OWNERS), window)
     return compare(lines, attempts, _rows(book, RUNS, ("workflow", *_OWNERS, "outcome"), window), where)
+
+
+def credit(book: Book, stated: Sequence[Prepaid], *, as_of: date) -> pl.DataFrame:
+    """Return what each prepaid credit came to by a day; result of `prepaid.balances`."""
+    return balances(stated, contracted_usage(book, stated), as_of=as_of)
+
+
+def contracted_usage(book: Book, stated: Sequence[Prepaid]) -> pl.DataFrame:
+    """Return the usage that credit can have paid, from the first purchase on; result of `usage_by_day`."""
+    days = [each.bought_on for each in stated]
+    since = datetime.combine(min(days), time(), UTC) if days else None
+    where = {"provider": sorted({each.provider for each in stated})}
+    return usage_by_day(_rows(book, LINE_ITEMS, _CREDITED, {"since": since}, where=where))
 
 
 def _rows(book: Book, table: Table, columns: Sequence[str], window: Window, **narrow: Any) -> pl.DataFrame:
