@@ -29,14 +29,25 @@ VLLM_INFERENCE_SECONDS: Final = "gen_ai.latency.time_in_model_inference"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Route:
+    """What a router drew for a call: among which models, with which probability, from which inputs."""
+
+    policy: str
+    arm: str
+    propensity: float
+    candidates: tuple[str, ...]
+    inputs: Mapping[str, str | int]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Call:
     """What a step asks of a model, and what the answer will cost in tokens (input and output inclusive).
 
-    `prompt` and `answer` stand for the texts: equal names are equal texts. `prefix` names the part of the prompt that
-    a provider may keep in its cache, for `prefix_hours` (0: five minutes).
+    `prompt` and `answer` stand for the texts: equal names are equal texts; a list is the messages of a conversation.
+    `prefix` names the part of the prompt that a provider may keep in its cache, for `prefix_hours` (0: five minutes).
     """
 
-    prompt: str
+    prompt: str | list[str]
     answer: str
     input_tokens: int
     output_tokens: int
@@ -47,6 +58,7 @@ class Call:
     schema: str | None = None
     confidence: float | None = None
     streamed: bool = False
+    route: Route | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +169,8 @@ class Desk:
 
     def _attempt(self, attempt: Attempt, made: Try, call: Call) -> None:
         with self._model_span(made.model, call.prompt, schema=call.schema) as span:
+            if call.route is not None:
+                _say(span, call.route)
             if made.fate in FAILURES:
                 self._fail(span, made, call)
             self._answer(span, made.model, call)
@@ -224,7 +238,7 @@ class Desk:
         span.set(VLLM_INFERENCE_SECONDS, work_ms / 1000)
 
     def _model_span(
-        self, model: Model, prompt: str, operation: str = "chat", schema: str | None = None
+        self, model: Model, prompt: str | list[str], operation: str = "chat", schema: str | None = None
     ) -> Block[CallSpan]:
         # What must have a form is asked for without chance.
         settings = {**({"gen_ai.request.temperature": 0.0} if schema else {}), **model.attributes}
@@ -291,3 +305,13 @@ class Desk:
                 semconv.EVALUATION_EVENT,
                 {"gen_ai.evaluation.name": step, "gen_ai.evaluation.score.value": score},
             )
+
+
+def _say(span: CallSpan, route: Route) -> None:
+    span.route(
+        route.policy,
+        arm=route.arm,
+        propensity=route.propensity,
+        candidates=route.candidates,
+        inputs=route.inputs,
+    )

@@ -1,4 +1,4 @@
-"""Record the sample traces: four synthetic workflows, run through our own SDK under a simulated clock.
+"""Record the sample traces: five synthetic workflows, run through our own SDK under a simulated clock.
 
 python sample_traces/make.py              # writes sample_traces/*.otlp.jsonl.gz, byte for byte what is there
 python sample_traces/make.py --out DIR
@@ -12,15 +12,17 @@ from flow_catalogue import catalogue_tagging
 from flow_contracts import contract_review
 from flow_invoices import invoice_extraction
 from flow_support import support_reply
+from flow_triage import mail_triage
 from recording import Flow, record
 from tokenpnl.testing import write_otlp_json
-from world import CATALOGUE, CONTRACTS, INVOICES, SUPPORT, Workload
+from world import CATALOGUE, CONTRACTS, INVOICES, MAIL, SUPPORT, Workload
 
 FLOWS: Final[tuple[tuple[Workload, Flow], ...]] = (
     (SUPPORT, support_reply),
     (CONTRACTS, contract_review),
     (INVOICES, invoice_extraction),
     (CATALOGUE, catalogue_tagging),
+    (MAIL, mail_triage),
 )
 
 

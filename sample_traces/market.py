@@ -75,6 +75,8 @@ OWN_LLAMA: Final = Model(
     deployment="self_host",
     replica=Replica("tagger-0", "l4-24g"),
 )
+DEEPSEEK_FLASH: Final = Model("deepseek", "deepseek-v4-flash", 320, 5)
+DEEPSEEK_PRO: Final = Model("deepseek", "deepseek-v4-pro", 540, 11)
 HOSTED_LLAMA: Final = Model("groq", "llama-3.1-8b-instant", 180, 1.6, PrefixCaching.NONE, deployment="managed_api")
 
 

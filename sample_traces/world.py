@@ -190,3 +190,14 @@ CATALOGUE: Final = Workload(
     in_production=0.95,
     first_day=date(2026, 11, 10),
 )
+
+MAIL: Final = Workload(
+    name="mail_triage",
+    service="synthetic-mail-desk",
+    per_day=(60, 58, 56, 54, 52, 24, 20),
+    per_hour=_OFFICE,
+    customers=customers("aldous bramley copper dorset elgin fallow", "insurance utilities rail"),
+    features={"claims": 0.55, "service": 0.45},
+    releases=((date(2026, 11, 1), "3.0.0"),),
+    first_day=date(2026, 11, 1),
+)

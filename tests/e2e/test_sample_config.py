@@ -32,7 +32,7 @@ from tokenpnl_ingest.files import requests_in
 SAMPLE_TRACES = Path(__file__).parents[2] / "sample_traces"
 FOLDER = SAMPLE_TRACES / "config"
 FILES = sorted(FOLDER.glob("*.yaml"))
-WORKFLOWS = ("catalogue_tagging", "contract_review", "invoice_extraction", "support_reply")
+WORKFLOWS = ("catalogue_tagging", "contract_review", "invoice_extraction", "mail_triage", "support_reply")
 KNOWN: dict[str, RuleFile[Any]] = {file.name: file for file in RULE_FILES}
 RULES = Configuration(FOLDER)
 FIRST, UNTIL = datetime(2026, 9, 22, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC)
@@ -124,6 +124,7 @@ def test_every_cost_has_an_account_and_the_entries_balance(lines: pl.DataFrame) 
         ("Support replies", set()),
         ("Invoice extraction", set()),
         ("Catalogue tagging", set()),
+        ("Mail triage", set()),
         ("Staging", set()),
         ("All model cost", set()),
     ],

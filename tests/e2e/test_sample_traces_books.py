@@ -13,7 +13,7 @@ from tokenpnl_analytics.resolving.capture import capture_of
 from tokenpnl_ingest.files import requests_in
 
 SAMPLE_TRACES = Path(__file__).parents[2] / "sample_traces"
-WORKFLOWS = ("catalogue_tagging", "contract_review", "invoice_extraction", "support_reply")
+WORKFLOWS = ("catalogue_tagging", "contract_review", "invoice_extraction", "mail_triage", "support_reply")
 
 
 @pytest.fixture(scope="module")
