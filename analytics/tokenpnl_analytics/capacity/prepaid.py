@@ -63,7 +63,8 @@ def moves(entries: Sequence[Prepaid], usage: pl.DataFrame, *, as_of: date) -> pl
     bought = sorted((each for each in entries if each.bought_on <= as_of), key=lambda each: (each.bought_on, each.name))
     left = dict(zip((each.name for each in bought), _in_usd(bought), strict=True))
     rows = [(each.name, each.provider, each.bought_on, BOUGHT, left[each.name]) for each in bought]
-    for provider, day, owed in usage.filter(pl.col("usd") > 0, pl.col("day") <= as_of).sort("day").iter_rows():
+    for provider, day, cost in usage.filter(pl.col("usd") > 0, pl.col("day") <= as_of).sort("day").iter_rows():
+        owed = cost
         for each in bought:
             if each.provider != provider or each.bought_on > day or (each.expires is not None and each.expires < day):
                 continue
