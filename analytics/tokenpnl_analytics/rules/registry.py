@@ -10,6 +10,7 @@ from tokenpnl_analytics.rules.budgets import BUDGETS
 from tokenpnl_analytics.rules.close import CLOSE
 from tokenpnl_analytics.rules.commitments import COMMITMENTS
 from tokenpnl_analytics.rules.gpus import GPUS
+from tokenpnl_analytics.rules.labels import LABELS
 from tokenpnl_analytics.rules.outcomes import OUTCOMES
 from tokenpnl_analytics.rules.prices import ALIASES, CONTRACT, FX, LITELLM, OVERRIDE
 from tokenpnl_analytics.rules.reading import RuleFile
@@ -31,4 +32,5 @@ RULE_FILES: tuple[RuleFile[Any], ...] = (
     RECONCILIATION,
     CLOSE,
     AGENTS,
+    LABELS,
 )

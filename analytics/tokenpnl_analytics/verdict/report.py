@@ -1,0 +1,124 @@
+"""The whole verdict of a window: classes, evidence, dollars, causes, and the headline, from frames."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from tokenpnl_analytics.rules.labels import LabelsFile
+from tokenpnl_analytics.verdict.answers import answers
+from tokenpnl_analytics.verdict.causes import causes
+from tokenpnl_analytics.verdict.classes import STEP, StepClass, classes, evidence, held
+from tokenpnl_analytics.verdict.comparisons import comparisons
+from tokenpnl_analytics.verdict.headline import Verdict, verdict
+from tokenpnl_analytics.verdict.measured import MEASURED
+from tokenpnl_analytics.verdict.shares import dollars
+from tokenpnl_analytics.verdict.signs import SIGN
+
+_RUN = ["tenant", "run_id"]
+SEED = 20261124
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What a verdict is about.
+
+    Attributes:
+        attempts: table `attempts` of the window.
+        details: result of `call_details` of their spans.
+        lines: their `line_items`, capacity among them.
+        runs: result of `cohort` of the window: production, settled or not.
+    """
+
+    attempts: pl.DataFrame
+    details: pl.DataFrame
+    lines: pl.DataFrame
+    runs: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdict with what it rests on.
+
+    Attributes:
+        verdict: the headline.
+        steps: result of `dollars`, with `n_families, n_reasoning, contradicted, signs_say` (the class of the whole
+            window), `since` and `to_log` (what would classify it).
+        evidence: result of `evidence`.
+        causes: result of `causes`.
+    """
+
+    verdict: Verdict
+    steps: pl.DataFrame
+    evidence: pl.DataFrame
+    causes: pl.DataFrame
+
+
+def reported(traffic: Traffic, labels: LabelsFile) -> Report:
+    """Return the verdict of a window.
+
+    Args:
+        traffic: what happened; the runs decide what counts.
+        labels: what people said of steps.
+    """
+    chance = np.random.default_rng(SEED)
+    ours = traffic.attempts.join(traffic.runs.select(_RUN), on=_RUN, how="semi")
+    given = answers(ours, traffic.details)
+    compared = comparisons(_routed(traffic, ours), chance=chance)
+    found = evidence(given, compared, labels)
+    weekly = classes(evidence(given, compared, labels, (*STEP, "week")), (*STEP, "week"))
+    named = (
+        classes(found)
+        .rename({"class": "signs_say"})
+        .join(held(weekly), on=list(STEP), how="left")
+        .with_columns(pl.coalesce("held", "signs_say").alias("class"))
+    )
+    steps = dollars(traffic.lines, ours, traffic.runs, named).join(
+        named.drop("class", "held"), on=list(STEP), how="left", maintain_order="left"
+    )
+    steps = steps.join(_missing(found), on=list(STEP), how="left", maintain_order="left")
+    doubted = steps.filter(pl.col("unclassified_usd") > 0).sort("unclassified_usd", descending=True).head(1)
+    return Report(
+        verdict(steps, traffic.runs, MEASURED, to_log=_next(doubted), chance=chance),
+        steps,
+        found,
+        causes(traffic.lines, ours, traffic.runs, traffic.details),
+    )
+
+
+def labels_of(steps: pl.DataFrame) -> dict[str, str]:
+    """Return `workflow/step` -> glue or reasoning; steps that nobody could classify are absent."""
+    known = steps.filter(pl.col("class") != StepClass.UNCLASSIFIED.value).sort(*STEP)
+    return {f"{workflow}/{step}": name for workflow, step, name in known.select(*STEP, "class").iter_rows()}
+
+
+def _routed(traffic: Traffic, ours: pl.DataFrame) -> pl.DataFrame:
+    cost = traffic.lines.group_by("tenant", "attempt_id").agg(pl.col("cost_usd").sum())
+    cluster = pl.coalesce("customer_id", "session_id", "run_id").rank("dense").cast(pl.Int64) - 1
+    settled = traffic.runs.filter("settled").select(*_RUN, "outcome")
+    return (
+        ours.join(
+            traffic.details.select("trace_id", "span_id", "route_arm", "route_propensity"), on=["trace_id", "span_id"]
+        )
+        .join(settled, on=_RUN)
+        .join(cost, on=["tenant", "attempt_id"], how="left")
+        .with_columns(cluster.alias("cluster"))
+    )
+
+
+def _missing(found: pl.DataFrame) -> pl.DataFrame:
+    """Return of each step what to record for the signs that could not be measured."""
+    logs = {name: sign.to_log for name, sign in SIGN.items()}
+    unknown = found.filter(pl.col("holds").is_null() & pl.col("sign").is_in(list(logs)))
+    told = unknown.with_columns(pl.col("sign").replace_strict(logs, return_dtype=pl.String).alias("to_log"))
+    return told.group_by(list(STEP)).agg(pl.col("to_log").unique(maintain_order=True).str.join("; ")).sort(list(STEP))
+
+
+def _next(doubted: pl.DataFrame) -> str | None:
+    if doubted.is_empty():
+        return None
+    row = doubted.row(0, named=True)
+    route = "send 5% of its calls to a cheaper model by chance and log tokenpnl.route.propensity"
+    return (
+        f"classify {row['workflow']}/{row['step']}: {route}, or let a person read 20 answers and say so in labels.yaml"
+    )
