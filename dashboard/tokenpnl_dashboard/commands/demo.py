@@ -24,7 +24,7 @@ SAMPLES = Path(__file__).parents[3] / "sample_traces"
 def command(home: Path, samples: Path, *, no_serve: bool, as_json: bool) -> int:
     """Load the sample traces (synthetic), print their P&L by workflow, and serve them until Ctrl-C.
 
-    The rule files of the samples (contract, GPUs, outcomes, budgets, ...) are copied to `config` of the home first,
+    The rule files of the samples (contract, GPUs, outcomes, scenarios, ...) are copied to `config` of the home first,
     each where there is none: edit them there. Where $TOKENPNL_CONFIG names another folder, that one holds untouched.
     """
     from tokenpnl.errors import ConfigurationError
@@ -50,13 +50,14 @@ def _lend_rules(home: "Home", samples: Path) -> None:
     if home.config != home.path / "config":
         click.echo(f"the rule files in {home.config} hold; those of the samples stay in {samples}", err=True)
         return
-    lent = [file for file in sorted(samples.glob("*.yaml")) if not (home.config / file.name).exists()]
+    files = {file.relative_to(samples): file for file in sorted([*samples.glob("*.yaml"), *samples.glob("*/*.yaml")])}
+    lent = {name: file for name, file in files.items() if not (home.config / name).exists()}
     if lent:
-        home.config.mkdir(mode=0o700, parents=True, exist_ok=True)
-        names = ", ".join(file.name for file in lent)
+        names = ", ".join(str(name) for name in lent)
         click.echo(f"copying the rule files of the samples to {home.config}: {names}", err=True)
-    for file in lent:
-        (home.config / file.name).write_bytes(file.read_bytes())
+    for name, file in lent.items():
+        (home.config / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home.config / name).write_bytes(file.read_bytes())
 
 
 def _print_reports(home: "Home", loaded: dict[str, Any], *, as_json: bool) -> None:

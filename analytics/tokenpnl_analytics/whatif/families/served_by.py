@@ -33,6 +33,15 @@ def seller_of(target: Target, attempts: pl.DataFrame) -> str | None:
     return str(counted["provider"][0])
 
 
+def still_paid(rows: pl.DataFrame) -> tuple[str, ...]:
+    """Return a sentence where rows ran on capacity that is paid by the hour, whether they are made there or not."""
+    paid = rows["capacity_usd"].sum()
+    if not paid:
+        return ()
+    told = f"${float(paid):,.2f} of what these calls cost is capacity paid by the hour"
+    return (f"{told}: it is counted on, until somebody gives the capacity back.",)
+
+
 def token_ratios(baseline_attempts: pl.DataFrame, rows: pl.DataFrame, model: str) -> pl.DataFrame:
     """Return how many tokens a model needs for what others read and wrote, a row per workflow and step of the rows.
 

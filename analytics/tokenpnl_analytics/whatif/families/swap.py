@@ -11,6 +11,7 @@ from tokenpnl_analytics.whatif.families.served_by import (
     ratios_in_force,
     seller_of,
     served_by,
+    still_paid,
     token_ratios,
 )
 from tokenpnl_analytics.whatif.replay import Replayed, ends, refused, touched
@@ -56,6 +57,7 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Swap) -> Replayed:
             f"Send a random share of these calls to {scenario.to.model}: then the effect on success is estimated.",
             "Policy, arm and probability of each choice (tokenpnl.route.*), and the outcome.",
         ),
+        caveats=still_paid(rows),
         measured={"token_ratios": ratios},
     )
 
