@@ -56,6 +56,31 @@ def test_where_nothing_happens_alarms_are_as_rare_as_promised():
     assert alarmed < 10
 
 
+def test_a_robust_z_alarms_many_times_a_day_where_ours_stays_silent():
+    n_series, days = 30, 2
+    chance = np.random.default_rng(11)
+    rates = [RATES[name] for name in RATES] * n_series
+    series = {
+        f"w{number}": steady(chance, WEEKS * WEEK + days * 24, calls=rate)
+        for number, rate in enumerate(rates[:n_series])
+    }
+    alarms = 0
+    for calls, _ in series.values():
+        known = calls[: WEEKS * WEEK].reshape(WEEKS, WEEK)
+        middle = np.median(known, axis=0)
+        spread = 1.4826 * np.median(np.abs(known - middle), axis=0)
+        new = calls[WEEKS * WEEK :]
+        # The textbook's: above 3.5 robust deviations of the same hour of other weeks (Iglewicz and Hoaglin 1993).
+        alarms += int((new - middle[: len(new)] > 3.5 * spread[: len(new)]).sum())
+    ours = sum(
+        anomalies(frame(series), since=at, until=at + DAY, floor_usd=Decimal(0)).incidents.height
+        for at in (SINCE + day * DAY for day in range(days))
+    )
+    print(f"alarms a day on {n_series} stationary series: robust z {alarms / days:.0f}, ours {ours / days:.1f}")  # noqa: T201 - shown with -s
+    assert alarms / days > 20
+    assert ours / days <= 1
+
+
 def test_a_tripled_hour_is_found_with_its_dollars():
     series = world(1, WEEKS * WEEK + 24)
     usual = series["support"][1][-10]

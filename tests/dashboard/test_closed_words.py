@@ -54,3 +54,14 @@ def test_the_posted_statement_keeps_the_closed_month_and_adds_up_to_the_same(hom
 
     assert months() == {"2026-10": "0.084", "2026-11": "0.021"}
     assert months("--posted") == {"2026-10": "0.063", "2026-11": "0.042"}
+
+
+def test_as_closed_and_restated_stand_side_by_side_in_the_posted_statement(home: Home) -> None:
+    load(home, *run(4, OCTOBER_5, 2))
+    asked = ["report", "pnl", "--posted", "--by", "month", "--json", "--home", str(home.path)]
+    october, november = json.loads(CliRunner().invoke(tokenpnl, asked).stdout)["rows"]
+    columns = "as_closed_usd", "restated_usd", "difference_usd"
+    assert [october[name] for name in columns] == ["0.063", "0.084", "0.021"]
+    assert [november[name] for name in columns] == [None, None, None]
+    other = CliRunner().invoke(tokenpnl, [*asked, "--zone", "Europe/Rome"])
+    assert "months are closed in UTC" in str(other.exception or other.stderr)

@@ -1,20 +1,40 @@
 """Closed months in sentences: at what they were closed, and how they read now."""
 
+import polars as pl
+
+from tokenpnl_analytics.frames import MONEY, TIME
 from tokenpnl_analytics.periods import Period
 from tokenpnl_dashboard import words
 from tokenpnl_dashboard.closing.months import Closing
-from tokenpnl_ingest.control import CloseState
+from tokenpnl_ingest.control import Close, CloseState
 
 
 def sentences(closing: Closing, period: Period) -> list[str]:
     """Return a sentence for each closed month that the period touches, oldest first."""
+    return [_sentence(closing, step.month) for step in _touched(closing, period)]
+
+
+def restated_months(closing: Closing, period: Period) -> pl.DataFrame:
+    """Return the closed months that the period touches, oldest first: as closed, as they read now, the difference.
+
+    Returns:
+        `period` (begin of the month, UTC), `as_closed_usd, restated_usd, difference_usd`.
+    """
+    money = dict.fromkeys(("as_closed_usd", "restated_usd", "difference_usd"), MONEY)
+    rows = []
+    for step in _touched(closing, period):
+        then, now = closing.restated(step.month, ()).select("as_closed_usd", "now_usd").row(0)
+        rows.append((step.since, then, now, None if then is None or now is None else now - then))
+    return pl.DataFrame(rows, schema={"period": TIME, **money}, orient="row")
+
+
+def _touched(closing: Closing, period: Period) -> list[Close]:
     closed = [step for step in closing.control.closes() if step.state is CloseState.CLOSED]
-    touched = [
-        step.month
+    return [
+        step
         for step in sorted(closed, key=lambda step: step.month)
         if (period.until is None or step.since < period.until) and (period.since is None or step.until > period.since)
     ]
-    return [_sentence(closing, month) for month in touched]
 
 
 def _sentence(closing: Closing, month: str) -> str:

@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tokenpnl_dashboard.cli import OK
 from tokenpnl_dashboard.commands.options import HOME, JSON
+
+if TYPE_CHECKING:
+    from tokenpnl_ingest.home import Home
 
 _KEYS = {"trace": "trace_id", "business_id": "business_id", "score": "score",
          "source": "source", "reason": "reason", "at": "at", "outcome_id": "outcome_id"}  # fmt: skip
@@ -45,11 +48,23 @@ def command(told: tuple[str, ...], home: Path | None, *, as_json: bool, value: s
         statement["value_usd"] = None if value == "none" else value
     place = Home.at(home)
     state_outcomes(place, [statement])
+    if _unknown(place, statement):
+        click.echo(f"no run of {subjects[0]} is known yet; the outcome is kept and counts when one comes", err=True)
     if as_json:
         click.echo(json.dumps({"accepted": 1, **statement}))
     else:
         click.echo(f"recorded: {statement['status']} for {subjects[0]} in {place.path}")
     return OK
+
+
+def _unknown(place: "Home", statement: dict[str, Any]) -> bool:
+    """Return whether no run that is booked so far is meant."""
+    from tokenpnl_dashboard.book import open_book
+
+    # A run whose own name nobody stated is called by its trace.
+    column = next(name for name in ("run_id", "trace_id", "business_id") if name in statement)
+    with open_book(place) as book:
+        return not book.query("count", name="runs", where={column: [statement[column]]})["rows"][0]
 
 
 def _read(told: tuple[str, ...]) -> dict[str, str]:

@@ -49,9 +49,13 @@ SHOWN_LINES = 40
 @click.option(
     "--period", default="all", show_default=True, help="Such as 2026-10, last-30d, mtd, 2026-10-01..2026-10-15."
 )
-@click.option("--zone", default="UTC", show_default=True, help="Time zone of days and months.")
+@click.option("--zone", help="Time zone of days and months.  [default: UTC; with --posted that of close.yaml]")
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Only such line items: category=retry, run=ID.")
-@click.option("--posted", is_flag=True, help="With pnl: closed months as closed, corrections in the open month.")
+@click.option(
+    "--posted",
+    is_flag=True,
+    help="With pnl: closed months as closed, corrections in the open month; its months are those of close.yaml.",
+)
 @click.option("--against", metavar="PERIOD", help="With units: set beside an earlier period, or --by release one.")
 @click.option("--as-of", help="ISO time to read at.  [default: now, or the newest data when they are old]")
 @click.option("--runs", is_flag=True, help="With summary: add every run.")
@@ -97,9 +101,9 @@ def _found(
     """Return the report, what it rests on, and what is to be said of closed months."""
     from tokenpnl_dashboard.questions import reports
 
-    lines = _posted_lines(place, book, question) if asked["posted"] else None
-    if lines is not None:
-        frame = reports.posted_pnl(lines, question)
+    lines, months = _posted(place, book, question) if asked["posted"] else (None, None)
+    if lines is not None and months is not None:
+        frame = reports.with_restated(reports.posted_pnl(lines, question), months, question)
     elif asked["against"]:
         frame = reports.units_against(book, question, _earlier(asked, question))
     else:
@@ -157,12 +161,27 @@ def _reader(what: str) -> "Callable[[Book, Asked], pl.DataFrame]":
     }[what]
 
 
-def _posted_lines(place: "Home", book: "Book", question: "Asked") -> "pl.DataFrame":
+def _posted(place: "Home", book: "Book", question: "Asked") -> "tuple[pl.DataFrame, pl.DataFrame]":
+    """Return the lines of the period as posted, and its closed months: as closed, restated, the difference.
+
+    Raises:
+        ConfigurationError: days and months were asked for in another zone than the one in which months are closed.
+    """
+    from tokenpnl.errors import ConfigurationError
+    from tokenpnl_analytics.rules.close import CLOSE
+    from tokenpnl_dashboard.closing.closed_words import restated_months
     from tokenpnl_dashboard.closing.months import Closing
+    from tokenpnl_dashboard.rules.configuration import Configuration
     from tokenpnl_ingest.control import ControlStore
 
+    zone = Configuration.of(place).read(CLOSE).zone
+    if zone != question.zone:
+        raise ConfigurationError(
+            f"months are closed in {zone} (close.yaml) and --zone says {question.zone}; leave --zone out or give {zone}"
+        )
     with ControlStore.of(place) as control:
-        return Closing(place, book, control).posted(question.period.since, question.period.until)
+        closing = Closing(place, book, control)
+        return closing.posted(question.period.since, question.period.until), restated_months(closing, question.period)
 
 
 def _closed_months(place: "Home", book: "Book", question: "Asked") -> list[str]:
@@ -197,11 +216,14 @@ def _question(home: "Home", newest_at: datetime | None, asked: dict[str, Any]) -
     from tokenpnl.errors import ConfigurationError
     from tokenpnl_analytics.periods import parse_period, reading_moment
     from tokenpnl_analytics.rules.agents import AGENTS
+    from tokenpnl_analytics.rules.close import CLOSE
+    from tokenpnl_analytics.rules.labels import LABELS
     from tokenpnl_analytics.rules.outcomes import OUTCOMES
     from tokenpnl_dashboard.questions.drill import narrowed
     from tokenpnl_dashboard.questions.reports import Asked
     from tokenpnl_dashboard.rules.configuration import Configuration
 
+    asked["zone"] = asked["zone"] or (Configuration.of(home).read(CLOSE).zone if asked["posted"] else "UTC")
     now = reading_moment(newest_at, now=datetime.now(UTC))
     if asked["as_of"]:
         try:
@@ -212,8 +234,16 @@ def _question(home: "Home", newest_at: datetime | None, asked: dict[str, Any]) -
     period = parse_period(asked["period"], now=now, zone=asked["zone"])
     by = DIMENSIONS[asked["by"]] if asked["by"] else None
     rules = Configuration.of(home)
-    known, contracts, where = rules.read(OUTCOMES), rules.read(AGENTS), narrowed(asked["where"])
-    return Asked(period=period, as_of=now, by=by, zone=asked["zone"], rules=known, agents=contracts, where=where)
+    return Asked(
+        period=period,
+        as_of=now,
+        by=by,
+        zone=asked["zone"],
+        rules=rules.read(OUTCOMES),
+        agents=rules.read(AGENTS),
+        labels=rules.read(LABELS),
+        where=narrowed(asked["where"]),
+    )
 
 
 def _for_eyes(what: str, frame: "pl.DataFrame", question: "Asked", asked: dict[str, Any]) -> "pl.DataFrame":

@@ -13,9 +13,10 @@ from tokenpnl.tables import ATTEMPTS, CALLS, DUPLICATES, FEES, LINE_ITEMS, OUTCO
 from tokenpnl_analytics.books import Books
 from tokenpnl_analytics.classify import causes, totals_in_both_orders
 from tokenpnl_analytics.contracts.breaches import NOT_CHECKED
-from tokenpnl_analytics.frames import conform
+from tokenpnl_analytics.frames import TIME, conform, known_sum
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.rules.agents import AgentsFile
+from tokenpnl_analytics.rules.labels import LabelsFile
 from tokenpnl_analytics.rules.outcomes import OutcomesFile
 from tokenpnl_analytics.sampling import estimated_totals
 from tokenpnl_analytics.statement import GRAINS, in_periods, statement, with_app_cache, with_over_limit
@@ -26,11 +27,13 @@ from tokenpnl_analytics.unit_cost.controls import controls
 from tokenpnl_analytics.unit_cost.outcome_rules import definitions_in, windows_of
 from tokenpnl_analytics.unit_cost.outcomes import known_at
 from tokenpnl_analytics.unit_cost.units import PRODUCTION, RUN_DIMENSIONS, cohort, contributions, unit_costs
+from tokenpnl_analytics.verdict.report import labels_of
 from tokenpnl_dashboard.book import Book
 from tokenpnl_dashboard.questions.contracts import agents_frame, breaches_frame, checked, over_limit
 from tokenpnl_dashboard.questions.disclosure import Disclosure, dated, invoices_of, unchecked
 from tokenpnl_dashboard.questions.drill import OWNED_BY, lines_behind, without_owner
 from tokenpnl_dashboard.questions.lines import run_capacity
+from tokenpnl_dashboard.questions.verdict import verdict_of
 from tokenpnl_ingest.home import Home
 
 _SAMPLED = "; traces are sampled and this is of those kept (`tokenpnl report estimate` weights them)"
@@ -53,8 +56,8 @@ _CONTROL_COLUMNS = (
 class Asked:
     """What a report is about: line items and runs that started in the period, read at `as_of`, by a column or grain.
 
-    `rules` are the success definitions, `agents` the contracts of agents; `where` narrows line items by accepted values
-    of their columns.
+    `rules` are the success definitions, `agents` the contracts of agents, `labels` what people said of steps; `where`
+    narrows line items by accepted values of their columns.
     """
 
     period: Period
@@ -63,6 +66,7 @@ class Asked:
     zone: str
     rules: OutcomesFile = field(default_factory=OutcomesFile)
     agents: AgentsFile = field(default_factory=AgentsFile)
+    labels: LabelsFile = field(default_factory=LabelsFile)
     where: Mapping[str, list[str | None]] = field(default_factory=dict)
 
 
@@ -97,6 +101,28 @@ def posted_pnl(lines: pl.DataFrame, asked: Asked) -> pl.DataFrame:
     if asked.by in GRAINS:
         return statement(in_periods(lines, asked.by, asked.zone), ["period"])
     return statement(lines, [asked.by] if asked.by else [])
+
+
+def with_restated(posted: pl.DataFrame, months: pl.DataFrame, asked: Asked) -> pl.DataFrame:
+    """Return the posted statement with closed months as closed, restated and the difference side by side.
+
+    Args:
+        posted: result of `posted_pnl`.
+        months: result of `restated_months`.
+        asked: by month each stands at its own; without a dimension the sum does; by anything else nothing is added.
+    """
+    columns = ("as_closed_usd", "restated_usd", "difference_usd")
+    if asked.by is None:
+        return (
+            posted.with_columns(months.select(known_sum(pl.col(name)) for name in columns)) if months.height else posted
+        )
+    if asked.by != "month":
+        return posted
+    begins = pl.col("period").dt.convert_time_zone("UTC").cast(TIME)
+    joined = posted.with_columns(begins.alias("_begun")).join(
+        months.rename({"period": "_begun"}), on="_begun", how="left", maintain_order="left"
+    )
+    return joined.drop("_begun")
 
 
 def usage(book: Book, asked: Asked) -> pl.DataFrame:
@@ -296,6 +322,8 @@ def summary_of(book: Book, asked: Asked, *, runs: bool = False) -> dict[str, Any
     answer = summary(
         books, as_of=asked.as_of, runs=runs, replayed_span_records=int(replayed), windows=windows_of(asked.rules)
     )
+    found = verdict_of(book, asked.period, asked.as_of, asked.rules, asked.labels)
+    answer |= {"labels": labels_of(found.steps)}
     past = checked(book, asked.agents, asked.period)
     return answer if past is None else summary_with_over_limit(answer, over_limit(past, asked.period, {}))
 
