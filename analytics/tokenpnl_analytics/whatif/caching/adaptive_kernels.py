@@ -102,8 +102,8 @@ def arc_hits(asked: Asked, n_objects: int, capacity: int, life: Life) -> Flags:
 def _aimed(used: Integers, aim: float, ghost: int, capacity: int) -> float:
     """Return the weight that T1 aims at after a hit among its ghosts (more) or those of T2 (less)."""
     if ghost == _B1:
-        return min(aim + max(used[_B2] / max(used[_B1], 1), 1.0), float(capacity))
-    return max(aim - max(used[_B1] / max(used[_B2], 1), 1.0), 0.0)
+        return float(min(aim + max(used[_B2] / max(used[_B1], 1), 1.0), capacity))
+    return float(max(aim - max(used[_B1] / max(used[_B2], 1), 1.0), 0.0))
 
 
 @compiled

@@ -81,10 +81,10 @@ def _anthropic() -> tuple[PromptRule, ...]:
     return tuple(rules)
 
 
-def _openai(models: tuple[str, ...], *, write: str, read: str) -> PromptRule:
-    # The guide speaks of five to ten minutes without use; the shorter end flatters nobody.
+def _openai(models: tuple[str, ...], *, write: str, read: str, ttl_s: float = 300.0) -> PromptRule:
+    # Before GPT-5.6 the guide speaks of five to ten minutes without use; the shorter end flatters nobody.
     factors = (Decimal(write), Decimal(read), 1024, 128)
-    return PromptRule("openai", "openai", models, 300.0, *factors, _OPENAI, since=date(2024, 10, 1))
+    return PromptRule("openai", "openai", models, ttl_s, *factors, _OPENAI, since=date(2024, 10, 1))
 
 
 def _gemini(models: tuple[str, ...], minimum: int, read: str, *, explicit: bool) -> PromptRule:
@@ -99,7 +99,7 @@ RULES: tuple[PromptRule, ...] = (
     _openai(("gpt-4o*", "o1*", "o3-mini*", "chatgpt-4o*"), write="1", read="0.5"),
     _openai(("gpt-4.1*", "o3*", "o4-mini*"), write="1", read="0.25"),
     _openai(("gpt-5", "gpt-5-*", "gpt-5.[1-5]", "gpt-5.[1-5]-*"), write="1", read="0.1"),
-    _openai(("gpt-5.6*", "gpt-5.[7-9]*", "gpt-[6-9]*"), write="1.25", read="0.1"),
+    _openai(("gpt-5.6*", "gpt-5.[7-9]*", "gpt-[6-9]*"), write="1.25", read="0.1", ttl_s=1800.0),
     *(
         rule
         for explicit in (False, True)

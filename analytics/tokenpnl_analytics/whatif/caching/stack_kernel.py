@@ -54,7 +54,7 @@ def _below(tree: Integers, block: int) -> int:
     while block > 0:
         total += tree[block]
         block &= block - 1
-    return total
+    return int(total)
 
 
 @compiled
@@ -63,7 +63,7 @@ def _within(weights: Integers, place: int) -> int:
     total = np.int64(0)
     for other in range(place // _BLOCK * _BLOCK, place):
         total += weights[other]
-    return total
+    return int(total)
 
 
 @compiled

@@ -57,7 +57,7 @@ def read_trace(data: bytes, *, name: str) -> Trace:
     if {"time", "size", "lbn"} <= set(columns):
         return Trace("libcachesim", "bytes", _table(data, name, {"key": "lbn", "size": "size", "time": "time"}))
     if "key" in columns:
-        there = {column: column for column in ("key", "size", "time") if column in columns}
+        there: dict[str, str] = {column: column for column in ("key", "size", "time") if column in columns}
         return Trace("keys", "units" if "size" in columns else "objects", _table(data, name, there))
     raise RefusedInputError(f"{name}: {_WANTED}; the first line is {first[:80]!r}")
 
