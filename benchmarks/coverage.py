@@ -3,8 +3,8 @@
 `python benchmarks/coverage.py [rounds]` draws cohorts with 10 to 200 expected successes, log-normal cost of sigma .5 to
 2 and clusters of 1 or 5 runs, and asks the product for the interval and for what it says beside it: `refused` counts
 cohorts without an upper bound, `caveat` those whose dearest 1% of runs carry over 25% of the cost. Coverage is of
-those with an upper bound. Prints JSON and a table, asserts nothing. Goal: 92-97% at 10 successes or more and sigma of at
-most 1.
+those with an upper bound. Prints JSON and a table, asserts nothing. Goal: 92-97% at 10 successes or more and sigma up
+to 1.
 """
 
 import json

@@ -50,7 +50,7 @@ def main() -> None:
             plain, always = passed.mean(axis=0)
             rows.append({"runs_a_day": per_day, "sigma": sigma, "plain": float(plain), "sequence": float(always)})
     print(json.dumps({"benchmark": "looks", "experiments": n, "days": DAYS, "false_pass": rows}))
-    print(f"\n| runs a day | sigma | false PASS of plain intervals | of the sequence |\n|---|---|---|---|")
+    print("\n| runs a day | sigma | false PASS of plain intervals | of the sequence |\n|---|---|---|---|")
     for row in rows:
         print(f"| {row['runs_a_day']} | {row['sigma']} | {row['plain']:.1%} | {row['sequence']:.1%} |")
 

@@ -16,7 +16,7 @@ from tokenpnl_analytics.whatif.experiment.arms import Arm, Difference
 from tokenpnl_analytics.whatif.experiment.assignment import Sides, assigned, sides
 from tokenpnl_analytics.whatif.experiment.observed import observed_change
 from tokenpnl_analytics.whatif.experiment.verify import AaCheck, Plan, Verification, aa_check, verify
-from tokenpnl_analytics.whatif.replay import repriced
+from tokenpnl_analytics.whatif.replay import begun, repriced
 from tokenpnl_analytics.whatif.result import Estimate
 from tokenpnl_dashboard.book import Book
 from tokenpnl_dashboard.questions.whatif import baseline_of
@@ -93,12 +93,7 @@ def observed(book: Book, home: Home, experiment: Experiment, *, until: datetime)
 
 def on_one_card(baseline: Baseline) -> pl.DataFrame:
     """Return the runs with every attempt priced on the baseline's card: a new price list in between favours no arm."""
-    frame = baseline.attempts.with_columns(
-        pl.lit(value=True).alias("kept"),
-        pl.lit(value=True).alias("changed"),
-        pl.lit(value=False).alias("added"),
-        pl.lit(0, MONEY).alias("extra_usd"),
-    )
+    frame = begun(baseline).with_columns(pl.lit(value=True).alias("changed"))
     moved = pl.DataFrame(
         {
             "tenant": frame["tenant"],

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from tokenpnl_analytics.unit_cost.intervals import standard_error
+
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
@@ -23,7 +25,7 @@ class ShareError:
     Attributes:
         share: successes over runs.
         single: its standard error if runs were independent: sqrt(p (1 - p) / n).
-        clustered: its standard error with runs in clusters: sqrt(sum over clusters of (sum of y - p)^2) / n.
+        clustered: its standard error with runs in clusters: sqrt(G/(G-1) sum over clusters of (sum of y - p)^2) / n.
         design_effect: clustered over single, squared; 1 where nothing varies.
     """
 
@@ -38,11 +40,13 @@ def share_error(succeeded: Floats, clusters: Codes) -> ShareError:
 
     Args:
         succeeded: 1 for each successful run, else 0; at least one run.
-        clusters: group of each run, numbered from 0.
+        clusters: group of each run, numbered from 0; with one group alone the error of independent runs stands.
     """
     n, share = len(succeeded), float(succeeded.mean())
     single = math.sqrt(share * (1 - share) / n)
-    clustered = math.sqrt(float(np.sum(np.bincount(clusters, succeeded - share) ** 2))) / n
+    n_clusters = int(clusters.max()) + 1
+    sums = (np.bincount(clusters, values, n_clusters).astype(np.float64) for values in (succeeded, np.ones(n)))
+    clustered = standard_error(*sums) if n_clusters > 1 else single
     return ShareError(share, single, clustered, (clustered / single) ** 2 if single > 0 else 1.0)
 
 
