@@ -30,6 +30,7 @@ VERBS = {
     "reconcile": "Set the invoices of a month against its traces.",
     "close": "Close a month under one hash, and read it again beside what was closed.",
     "whatif": "Say what a change would save, how sure that is, and what to log to be surer.",
+    "verdict": "Say whether the model does high-value reasoning or is expensive glue, and by what evidence.",
     "prices": "List, compare, check, import and re-price the rate card.",
     "price": "Price one usage, or JSON lines of usages.",
     "outcome": "Report the outcome of a run.",

@@ -49,6 +49,7 @@ OF_PAGE = {
     "capacity": (),
     "budgets": (),
     "waste": ("model",),
+    "verdict": (),
     "runs": ("outcome", "category", "model"),
 }
 """Page -> its filters beside the shared ones; a page that is not named has no filters."""
