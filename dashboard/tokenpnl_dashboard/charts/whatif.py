@@ -12,25 +12,10 @@ from tokenpnl_dashboard.charts import theme
 from tokenpnl_dashboard.charts.budgets import CHEAPER, DEARER
 from tokenpnl_dashboard.charts.pnl import STEP_HEIGHT, Chart, layout
 from tokenpnl_dashboard.charts.theme import Ink
+from tokenpnl_dashboard.shapes.whatif_words import EVIDENCE
 
 Row = dict[str, Any]
 
-EVIDENCE_TITLE: dict[Evidence, str] = {
-    Evidence.RECOMPUTED: "Recomputed",
-    Evidence.ASSUMED: "Assumed",
-    Evidence.ESTIMATED: "Estimated",
-    Evidence.BOUNDED: "Bounded",
-    Evidence.NOT_IDENTIFIABLE: "Not identifiable",
-    Evidence.VERIFIED: "Verified",
-}
-EVIDENCE_MEANING: dict[Evidence, str] = {
-    Evidence.RECOMPUTED: "arithmetic on what was recorded; nothing behaves differently",
-    Evidence.ASSUMED: "arithmetic that holds if the printed assumption does",
-    Evidence.ESTIMATED: "statistics on traffic in which the change was already made at random, or nearly so",
-    Evidence.BOUNDED: "only limits can be given: part of the change was never tried",
-    Evidence.NOT_IDENTIFIABLE: "no trace can tell; it needs shadow traffic or an experiment",
-    Evidence.VERIFIED: "measured against a group that was held out at random",
-}
 _SYMBOL: dict[Evidence, str] = {
     Evidence.RECOMPUTED: "circle",
     Evidence.VERIFIED: "star",
@@ -41,6 +26,11 @@ _SYMBOL: dict[Evidence, str] = {
 }
 _ROW_HEIGHT = 56
 _DOT, _WHISKER = theme.COLOUR["productive"], theme.COLOUR["fallback"]
+
+
+def title(evidence: Evidence) -> str:
+    """Return the word of a kind of evidence as people read it: `not identifiable`."""
+    return evidence.value.replace("_", " ")
 
 
 def savings(results: Sequence[Result], ink: Ink, *, per_month: float) -> Chart:
@@ -68,20 +58,20 @@ def savings(results: Sequence[Result], ink: Ink, *, per_month: float) -> Chart:
                 y=[row["name"]],
                 mode="markers",
                 marker={"size": 13, "symbol": _SYMBOL[row["evidence"]], "color": _DOT, "line": {"width": 2}},
-                hovertext=f"{row['label']}<br>{EVIDENCE_TITLE[row['evidence']]}: {EVIDENCE_MEANING[row['evidence']]}",
+                hovertext=f"{row['label']}<br>{EVIDENCE[row['evidence']]}",
                 hovertemplate="<b>%{y}</b><br>%{hovertext}<extra></extra>",
             )
         _captions(figure, row, ink)
     figure.add_vline(x=0, line={"color": ink.muted, "width": 1})
     figure.update_xaxes(tickformat="$~s", nticks=5, gridcolor=ink.line, zeroline=False, rangemode="tozero")
     _by_name(figure, [row["name"] for row in rows])
-    said = "; ".join(f"{row['name']}: {row['label']}, {EVIDENCE_TITLE[row['evidence']].lower()}" for row in rows)
+    said = "; ".join(f"{row['name']}: {row['label']}, {title(row['evidence'])}" for row in rows)
     table = pl.DataFrame(
         {
             "Scenario": [row["name"] for row in rows],
             "Saving a month": [words.usd(row["saving"]) for row in rows],
             "Interval": [words.interval(row["low"], row["high"]) for row in rows],
-            "Evidence": [EVIDENCE_TITLE[row["evidence"]] for row in rows],
+            "Evidence": [title(row["evidence"]) for row in rows],
             "Runs": [words.count(result.saving.n) for result in results],
             "Method": [result.saving.method for result in results],
         }
@@ -279,9 +269,7 @@ def _end(value: float | None) -> str:
 
 def _captions(figure: go.Figure, row: Row, ink: Ink) -> None:
     """Write the name on the left and the figure on the right, above the mark: a phone has no room beside it."""
-    evidence = (
-        f"  <span style='opacity:.75'>{EVIDENCE_TITLE[row['evidence']].lower()}</span>" if "evidence" in row else ""
-    )
+    evidence = f"  <span style='opacity:.75'>{title(row['evidence'])}</span>" if "evidence" in row else ""
     for x, anchor, text in ((0, "left", row["name"].replace("<", "&lt;") + evidence), (1, "right", row["label"])):
         figure.add_annotation(
             x=x,
