@@ -61,7 +61,7 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: PromptCache) -> Re
         success=Estimate(0.0, 0.0, 0.0, billed.rows.height, "assumed: a cached prefix changes no answer"),
         assumptions=(
             f"Provider rules: {named}.",
-            f"{observed:.1%} of the input was read from a cache; the rules give {found:.1%}; {found * scale:.1%} is used.",
+            f"{observed:.1%} of the input was read from a cache; the rules give {found:.1%}; {found * scale:.1%} counts.",
             f"Marks stand where prompts begin to differ (at most {scenario.breakpoints}); the window begins cold.",
         ),
         falsified_by=("An observed cached share well under the one used, a week after the change.",),

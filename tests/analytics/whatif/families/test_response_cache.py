@@ -1,0 +1,57 @@
+"""Answers given again: what is not asked costs nothing, and who may get whose answer."""
+
+from decimal import Decimal
+from typing import Any
+
+from tests.analytics.whatif.families.cached import baseline_of
+
+from tokenpnl_analytics.pricing.ratecard import RateCard
+from tokenpnl_analytics.rules.scenario_families import ResponseCache
+from tokenpnl_analytics.whatif.families.response_cache import replay
+from tokenpnl_analytics.whatif.replay import begun, repriced
+from tokenpnl_analytics.whatif.result import Evidence
+
+
+def kept(card: RateCard, *rows: dict[str, Any], temperature: float = 0.0, **changes: Any) -> list[bool]:
+    baseline = baseline_of(card, *rows, temperature=temperature)
+    scenario = ResponseCache.model_validate({"name": "again", **changes})
+    return replay(baseline, begun(baseline), scenario).attempts["kept"].to_list()
+
+
+SAME = {"prompt_hash": "p", "customer_id": "c"}
+
+
+def test_a_repeat_is_not_asked_again_and_costs_only_the_lookup(card: RateCard) -> None:
+    baseline = baseline_of(card, SAME, SAME, SAME | {"prompt_hash": "q"})
+    found = replay(baseline, begun(baseline), ResponseCache(name="again", usd_per_lookup=Decimal("0.001")))
+    after = repriced(found.attempts, card)
+    once = baseline.attempts["cost_usd"][0]
+    assert after["cost_usd"].to_list() == [once + Decimal("0.001"), Decimal("0.001"), once + Decimal("0.001")]
+    assert found.evidence is Evidence.ASSUMED
+    assert found.measured["stale_exposure"]["hits"].to_list() == [1, 1, 1, 1, 1]
+
+
+def test_another_customer_gets_the_answer_only_if_the_cache_is_shared(card: RateCard) -> None:
+    rows = (SAME, SAME | {"customer_id": "d"})
+    assert kept(card, *rows) == [True, True]
+    assert kept(card, *rows, shared_by="tenant") == [True, False]
+
+
+def test_another_model_is_another_question(card: RateCard) -> None:
+    assert kept(card, SAME, SAME | {"model": "gpt-4.1"}, SAME) == [True, True, False]
+
+
+def test_an_answer_older_than_its_lifetime_is_asked_anew(card: RateCard) -> None:
+    assert kept(card, SAME, SAME, SAME, ttl_s=60.0) == [True, False, True]
+
+
+def test_a_failed_call_is_neither_kept_nor_answered(card: RateCard) -> None:
+    assert kept(card, SAME | {"status": "error"}, SAME, SAME) == [True, True, False]
+
+
+def test_sampled_answers_are_left_alone_unless_the_scenario_says_so(card: RateCard) -> None:
+    baseline = baseline_of(card, SAME, SAME, temperature=0.7)
+    refusal = replay(baseline, begun(baseline), ResponseCache(name="again"))
+    assert refusal.refused_because is not None
+    assert refusal.attempts.equals(begun(baseline))
+    assert kept(card, SAME, SAME, temperature=0.7, any_temperature=True) == [True, False]
