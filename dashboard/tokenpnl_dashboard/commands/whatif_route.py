@@ -10,7 +10,7 @@ from tokenpnl_dashboard.commands.options import JSON
 
 @click.command("route")
 @click.option("--table", "file", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
-              help="CSV or YAML: task, model, success, cost_usd; or a leaderboard: model, n, successes, cost_usd.")  # fmt: skip
+              help="CSV or YAML: task, model, success, cost_usd; or one row a model: n, successes.")  # fmt: skip
 @click.option("--score", help="Column that a router looks at: the strong model is asked where it is low.")
 @click.option("--cascade", is_flag=True, help="The weak model answers first, so an escalated task pays for both.")
 @click.option("--margin", type=click.FloatRange(0, 1), default=0.02, show_default=True,

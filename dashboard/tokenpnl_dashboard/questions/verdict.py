@@ -24,7 +24,12 @@ Where = Mapping[str, list[str | None]]
 
 
 def verdict_of(
-    book: Book, period: Period, as_of: datetime, definitions: OutcomesFile, labels: LabelsFile, where: Where | None = None
+    book: Book,
+    period: Period,
+    as_of: datetime,
+    definitions: OutcomesFile,
+    labels: LabelsFile,
+    where: Where | None = None,
 ) -> Report:
     """Return the verdict on the runs that started in the period.
 
@@ -56,7 +61,6 @@ def verdict_of(
         ours,
     )
     return reported(traffic, labels)
-
 
 
 def _rows(book: Book, table: Table, columns: Sequence[str], period: Period, where: Where) -> pl.DataFrame:

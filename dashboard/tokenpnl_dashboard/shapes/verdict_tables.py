@@ -42,7 +42,11 @@ EVIDENCE: Mapping[str, str] = {
     "assumed": "if a reused answer is as good",
     "not_identifiable": "nobody can tell without a trial",
 }
-_MORE = {"cheaper_same": "A cheaper model did as well", "cheaper_worse": "A cheaper model did worse", "label": "A person"}
+_MORE = {
+    "cheaper_same": "A cheaper model did as well",
+    "cheaper_worse": "A cheaper model did worse",
+    "label": "A person",
+}
 
 
 def headline(found: Verdict) -> str:
@@ -92,7 +96,8 @@ def steps(report: Report) -> pl.DataFrame:
             "Without result": [words.usd(row["waste_usd"]) for row in rows],
             "Because": [told.get((row["workflow"], row["step"]), "no sign holds") for row in rows],
             "To know more, log": [
-                row["to_log"] or "a cheaper model's results (a router's probabilities), or a person's label" for row in rows
+                row["to_log"] or "a cheaper model's results (a router's probabilities), or a person's label"
+                for row in rows
             ],
         },
         schema=dict.fromkeys(("Step", "It is", "Cost", "Without result", "Because", "To know more, log"), pl.String()),

@@ -19,12 +19,15 @@ from tokenpnl_dashboard.questions.disclosure import confidence, cost_disclosure,
 from tokenpnl_dashboard.questions.pnl import price_versions, prices_used, sums, the_cohort, unit_cost_by
 from tokenpnl_dashboard.questions.standing import STANDING, worst_first
 from tokenpnl_dashboard.questions.units import untraced
+from tokenpnl_dashboard.questions.verdicts import the_verdict
 from tokenpnl_dashboard.shapes import figures
+from tokenpnl_dashboard.shapes.verdict_tables import HEADLINE
 from tokenpnl_dashboard.state import edition, home, ink
 
 Row = dict[str, Any]
 TOP = 8
 RUNS = "views/runs.py"
+VERDICT = "views/verdict.py"
 
 
 def _draw(choice: Choice) -> None:
@@ -42,7 +45,7 @@ def _draw(choice: Choice) -> None:
     everything = overall.row(0, named=True) if overall.height else {}
     _chip(choice, row, everything)
     dots = figures.unit_dots(units)
-    _verdict(row, dots)
+    _verdict(choice, row, dots)
     days = cost_by_category(sums(choice, choice.period, "day"), ["day"])
     _tiles(choice, row, earlier, everything, dots, days)
     left, right = st.columns([3, 2], gap="medium")
@@ -87,7 +90,7 @@ def _chip(choice: Choice, row: Row, everything: Row) -> None:
     )
 
 
-def _verdict(row: Row, dots: pl.DataFrame) -> None:
+def _verdict(choice: Choice, row: Row, dots: pl.DataFrame) -> None:
     lost = figures.share(row["without_result_usd"], row["effective_usd"])
     amount = words.usd(row["effective_usd"])
     floor = "at least " if (row["priced_share"] or 0) < 1 else ""
@@ -105,8 +108,17 @@ def _verdict(row: Row, dots: pl.DataFrame) -> None:
         cost = ("at least " if unit["at_least"] else "") + words.usd(unit["estimate"])
         said = words.interval(unit["low"], unit["high"])
         parts.append(words.markdown(f"One success of {unit['workflow']} cost {cost} ({said})."))
+    told = the_verdict(choice).verdict
     with st.container(border=True, key="verdict"):
+        st.markdown(f"**{HEADLINE[told.headline]}:** {words.markdown(told.reason)}.")
         st.markdown(" ".join(parts))
+        st.page_link(
+            VERDICT,
+            label="By what evidence",
+            query_params=choice.address(),
+            icon=":material/arrow_forward:",
+            icon_position="right",
+        )
 
 
 def _tiles(choice: Choice, row: Row, earlier: Row, everything: Row, dots: pl.DataFrame, days: pl.DataFrame) -> None:
