@@ -34,6 +34,18 @@ def http_status(error: BaseException) -> int | None:
     return None
 
 
+def _share(value: float | None) -> float | None:
+    """Return a share as it is.
+
+    Raises:
+        ValueError: when it is not within 0 and 1, as no probability is.
+    """
+    if value is not None and not 0 <= value <= 1:
+        msg = f"expected a share from 0 to 1, got {value!r}"
+        raise ValueError(msg)
+    return value
+
+
 class Call(Handle):
     """One open model call: hand it the response (`record`) or the stream (`stream`); content is never kept."""
 
@@ -181,20 +193,26 @@ class Call(Handle):
         Args:
             policy: the router and its version.
             arm: what it chose.
-            propensity: with which probability, 0 to 1.
-            candidates: among what.
+            propensity: with which probability, above 0, at most 1; any other number is logged as a fault, not recorded.
+            candidates: among what; `arm` belongs to them.
             inputs: from which features; no content.
         """
         with Shield("record a route"):
             self.set(semconv.ROUTE_POLICY, policy).set(semconv.ROUTE_ARM, arm)
-            self.set(semconv.ROUTE_PROPENSITY, propensity)
             self.set(semconv.ROUTE_CANDIDATES, list(candidates) if candidates is not None else None)
             self.set(semconv.ROUTE_INPUTS, canonical(dict(inputs)) if inputs is not None else None)
+        with Shield("record a propensity"):
+            # What was drawn had a chance; 0 would weigh it without end.
+            if propensity == 0:
+                raise ValueError("expected the probability of what was chosen, above 0, got 0")
+            self.set(semconv.ROUTE_PROPENSITY, _share(propensity))
         return self
 
     def confidence(self, score: float) -> Self:
-        """Say the uncertainty score, 0 to 1, that a cascade looks at."""
-        return self.set(semconv.CONFIDENCE, score)
+        """Say the score, 0 to 1, that a cascade looks at; any other number is logged as a fault, not recorded."""
+        with Shield("record a confidence"):
+            self.set(semconv.CONFIDENCE, _share(score))
+        return self
 
     def returned(self, value: object) -> None:
         """Read the response that the decorated function returned."""

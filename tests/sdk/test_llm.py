@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
 import tokenpnl
+from tokenpnl import testing
 from tokenpnl.llm import http_status
 from tokenpnl.testing import SECOND, Recording
 
@@ -205,3 +206,24 @@ def test_what_the_program_knows_of_a_call_can_be_told(recorded: Recording) -> No
         "tokenpnl.route.inputs": '{"length":12}',
     }
     assert told["gen_ai.usage.cache_read.input_tokens"] == 4
+
+
+@pytest.mark.parametrize("propensity", [0, -0.1, 1.2, float("nan"), "often"], ids=str)
+def test_a_propensity_that_is_none_is_left_out_and_the_call_goes_on(propensity: float) -> None:
+    with testing.recording(raise_faults=False) as recorded, tokenpnl.llm_call("openai", "gpt-5") as call:
+        call.route("router-2", arm="small", propensity=propensity).confidence(0.4)
+    told = recorded.span("chat gpt-5").attributes
+    assert "tokenpnl.route.propensity" not in told
+    assert (told["tokenpnl.route.arm"], told["tokenpnl.confidence"]) == ("small", 0.4)
+
+
+@pytest.mark.parametrize("score", [-0.1, 3, float("nan"), None], ids=str)
+def test_a_confidence_that_is_none_is_left_out(score: float) -> None:
+    with testing.recording(raise_faults=False) as recorded, tokenpnl.llm_call("openai", "gpt-5") as call:
+        call.confidence(score)
+    assert "tokenpnl.confidence" not in recorded.span("chat gpt-5").attributes
+
+
+def test_a_test_sees_a_propensity_out_of_range(recorded: Recording) -> None:
+    with pytest.raises(ValueError, match="from 0 to 1"), tokenpnl.llm_call("openai", "gpt-5") as call:
+        call.route("router-2", propensity=1.5)

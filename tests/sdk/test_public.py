@@ -39,7 +39,7 @@ def test_every_public_name_is_documented(name: str) -> None:
 def test_the_programs_of_the_documents_are_valid_and_use_names_that_exist() -> None:
     documents = README.read_text(encoding="utf-8") + DETAIL.read_text(encoding="utf-8")
     programs = re.findall(r"```python\n(.*?)```", documents, re.DOTALL)
-    assert len(programs) == 4
+    assert len(programs) == 5
     for program in programs:
         compile(program, str(README), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         used = set(re.findall(r"tokenpnl\.(\w+)", program)) - {"customer"}

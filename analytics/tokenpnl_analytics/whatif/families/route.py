@@ -60,12 +60,17 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Route) -> Replayed
         return cooled.drop("rule", "was", "switched")
 
     range_ = ends(frame, at("high", warm=False), at("low", warm=True), baseline.card)
+    after = at("ratio", warm=None)
     found = _off_policy(baseline, frame, scenario)
+    success = _of_all(found, baseline) if found else None
+    evidence = found.evidence if found else Evidence.NOT_IDENTIFIABLE
+    if after["model"].equals(frame["model"]):
+        success, evidence = Estimate(0.0, 0.0, 0.0, baseline.runs.height, "no call moves"), Evidence.RECOMPUTED
     return Replayed(
-        at("ratio", warm=None),
+        after,
         Evidence.ASSUMED,
-        found.evidence if found else Evidence.NOT_IDENTIFIABLE,
-        success=_of_all(found, baseline) if found else None,
+        evidence,
+        success=success,
         saving_range=range_,
         saving_by_assumption={"tokens of the models and warmth of their prompt caches": range_},
         assumptions=(
