@@ -12,6 +12,7 @@ FOLDER = Path(__file__).parent
 SCRIPTS = {
     "ingest.py": "Ingest end to end, bookkeeper included",
     "bookkeeping.py": "Bookkeeping: resolve, price, classify",
+    "caches.py": "Exact LRU curve of every size against one size in libcachesim",
     "repricing.py": "Re-pricing: sums first against call by call",
     "sdk_overhead.py": "SDK overhead against plain opentelemetry-sdk",
 }

@@ -61,7 +61,7 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: PromptCache) -> Re
         success=Estimate(0.0, 0.0, 0.0, billed.rows.height, "assumed: a cached prefix changes no answer"),
         assumptions=(
             f"Provider rules: {named}.",
-            f"{observed:.1%} of the input was read from a cache; the rules give {found:.1%}; {found * scale:.1%} counts.",
+            f"{observed:.1%} of the input was read from a cache; rules give {found:.1%}; {found * scale:.1%} counts.",
             f"Marks stand where prompts begin to differ (at most {scenario.breakpoints}); the window begins cold.",
         ),
         falsified_by=("An observed cached share well under the one used, a week after the change.",),
@@ -71,6 +71,35 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: PromptCache) -> Re
         else ("No cache was observed here, so the rules are not calibrated: take a ceiling.",),
         measured={"cached_share": shares},
     )
+
+
+def cold_after_switch(frame: pl.DataFrame, switched: pl.Expr) -> pl.DataFrame:
+    """Return the frame with the cold caches that a switch to another provider or model causes.
+
+    A call with prompt blocks reads only what earlier calls to the same model have left, by the provider's rules. Of
+    calls without blocks the first one of each session (else run) on a new model reads nothing: what the old model's
+    cache gave it becomes ordinary input.
+
+    Args:
+        frame: a replayed frame in which provider and model are already the new ones.
+        switched: which rows were sent elsewhere.
+    """
+    rows = frame.with_row_index("row").with_columns(switched.fill_null(value=False).alias("switched"))
+    billed = _billed(rows.filter(pl.col("kept") & _USABLE), PromptCache(name="cold cache")).rows.filter("switched")
+    warm = rows if billed.is_empty() else _written_back(rows, billed, 1.0, None)
+    by_blocks = pl.col("row").is_in(billed["row"].implode())
+    conversation = pl.coalesce("session_id", "run_id", "trace_id")
+    first = pl.struct("tenant", "provider", "model", conversation.alias("conversation")).is_first_distinct()
+    read = pl.col("input_cache_read_tokens").fill_null(0)
+    cold = pl.col("switched") & pl.col("kept") & ~by_blocks & first & (read > 0)
+    return warm.with_columns(
+        pl.when(cold).then(0).otherwise("input_cache_read_tokens").alias("input_cache_read_tokens"),
+        pl.when(cold)
+        .then(pl.col("input_uncached_tokens").fill_null(0) + read)
+        .otherwise("input_uncached_tokens")
+        .alias("input_uncached_tokens"),
+        (pl.col("changed") | cold).alias("changed"),
+    ).drop("row", "switched")
 
 
 def _billed(meant: pl.DataFrame, scenario: PromptCache) -> _Billed:
@@ -123,7 +152,7 @@ def _share(rows: pl.DataFrame, column: str) -> float:
     return float(rows[column].fill_null(0).sum()) / float(rows["input_total_tokens"].sum())
 
 
-def _written_back(numbered: pl.DataFrame, rows: pl.DataFrame, scale: float, name: str) -> pl.DataFrame:
+def _written_back(numbered: pl.DataFrame, rows: pl.DataFrame, scale: float, name: str | None) -> pl.DataFrame:
     """Return the frame with the calls' input split anew; audio, images and video stay as they are."""
     read = (pl.col("read_tokens") * scale).round().cast(pl.Int64)
     text = sum((pl.col(column).fill_null(0) for column in _WRITES), pl.col("input_uncached_tokens").fill_null(0))
@@ -150,5 +179,8 @@ def _written_back(numbered: pl.DataFrame, rows: pl.DataFrame, scale: float, name
         *(pl.when(moved).then(value).otherwise(column).cast(pl.Int64).alias(column) for column, value in new.items()),
         (pl.col("changed") | moved).alias("changed"),
         (pl.col("extra_usd") + rent).alias("extra_usd"),
-        pl.when(there).then(pl.lit(name)).otherwise("touched_by").alias("touched_by"),
+        pl.when(there)
+        .then(pl.coalesce(pl.lit(name, pl.String), "touched_by"))
+        .otherwise("touched_by")
+        .alias("touched_by"),
     ).drop("text", "write_column", "rent_usd", "new_read", "may_write")
