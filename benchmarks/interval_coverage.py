@@ -3,8 +3,9 @@
 `python benchmarks/interval_coverage.py [rounds]` draws cohorts with 10 to 200 expected successes, log-normal cost of
 sigma .5 to 2 and clusters of 1 or 5 runs, and asks the product for the interval and for what it says beside it. An
 interval without an upper bound (fewer than 10 successes: "at least") can only lie above the truth. `caveat` are the
-cohorts whose dearest 1% of runs carry over 25% of the cost. Prints JSON and a table, asserts nothing. Goal: 92-97% at 10
-successes or more and sigma of at most 1. The file is not called coverage.py: numba would import it for the package.
+cohorts whose dearest 1% of runs carry over 25% of the cost. Prints JSON and a table, asserts nothing. Goal: 92-97% at
+10 successes or more and sigma of at most 1. The file is not called coverage.py: numba would import it for the
+package.
 """
 
 import json

@@ -35,28 +35,27 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def test_conversations_that_nobody_treated_differently_do_not_pass(home: Path):
-    result = verified(home, BY_HASH.replace("UNIT", "conversation"), "--json", "--aa")
+def test_three_dozen_customers_are_too_few_for_two_arms(home: Path):
+    result = verified(home, BY_HASH.replace("UNIT", "customer"), "--json")
     told = json.loads(result.stdout)
-    assert told["verdict"] == "NOT YET"
-    assert result.return_value == 0
-    low, high = told["saving_usd"]["any_look"]
-    assert low < 0 < high
+    assert (told["verdict"], told["saving_usd"], result.return_value) == ("REFUSED", None, 1)
+    assert all(reason.startswith("too few") for reason in told["reasons"])
+
+
+def test_arms_are_told_with_runs_cost_and_successes(home: Path):
+    told = json.loads(verified(home, BY_HASH.replace("UNIT", "customer"), "--json").stdout)
+    arms = told["arms"].values()
+    assert sum(arm["n_clusters"] for arm in arms) in (35, 36)
+    assert all(arm["usd_per_success"] == pytest.approx(arm["cost_usd"] / arm["successes"]) for arm in arms)
     assert told["sample_ratio_p"] > 0.001
-    assert told["aa"]["always_share"] <= 0.025
-
-
-def test_every_settled_run_is_in_an_arm_or_counted(home: Path):
-    told = json.loads(verified(home, BY_HASH.replace("UNIT", "conversation"), "--json").stdout)
-    arms = told["arms"]
-    assert arms["control"]["n_runs"] + arms["treated"]["n_runs"] + told["n_unassigned_runs"] > 0
+    assert told["concurrent_share"] > 0.8
     assert told["n_mixed"] == 0
 
 
 def test_the_verdict_is_read_aloud_with_its_reasons(home: Path):
-    printed = verified(home, BY_HASH.replace("UNIT", "conversation"), "--aa").stdout
-    assert printed.startswith("halves: NOT YET\n  saving per run ")
-    for words in ("at every look", "sample ratio p", "runs per arm", "A/A: of 400 random splits"):
+    printed = verified(home, BY_HASH.replace("UNIT", "customer"), "--aa").stdout
+    assert printed.startswith("halves: REFUSED\n  too few: the control arm has ")
+    for words in ("sample ratio p", "A/A: fewer than 60 clusters"):
         assert words in printed
 
 
