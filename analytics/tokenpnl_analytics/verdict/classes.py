@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import pairwise
 
 import polars as pl
 
@@ -98,7 +99,7 @@ def held(weekly: pl.DataFrame) -> pl.DataFrame:
     for (workflow, step), weeks in told.group_by(list(STEP), maintain_order=True):
         said = list(weeks.select("week", "class").iter_rows())
         since, state = said[0]
-        for (_, before), (week, now) in zip(said, said[1:], strict=False):
+        for (_, before), (week, now) in pairwise(said):
             if now == before != state:
                 state, since = now, week
         rows.append((workflow, step, state, since))

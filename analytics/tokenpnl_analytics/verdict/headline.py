@@ -219,7 +219,8 @@ def _lacking(
         return f"{successes:,} successes, {LEAST_SUCCESSES} are needed", "look at a longer period"
     if unclassified > MOST_UNCLASSIFIED:
         return (
-            f"{unclassified:.0%} of the cost is of steps that nobody could classify, {MOST_UNCLASSIFIED:.0%} is the most",
+            f"{unclassified:.0%} of the cost belongs to steps that nobody could classify; "
+            f"a verdict allows {MOST_UNCLASSIFIED:.0%}",
             to_log or "let a person read some inputs and answers of the dearest step, and say so in labels.yaml",
         )
     return None

@@ -2,4 +2,4 @@
 
 from tokenpnl_analytics.verdict.headline import Confusion
 
-MEASURED = Confusion(glue_right=1, glue_wrong=0, reasoning_right=1, reasoning_wrong=0)
+MEASURED = Confusion(glue_right=30, glue_wrong=0, reasoning_right=30, reasoning_wrong=1)

@@ -25,8 +25,8 @@ def dollars(lines: pl.DataFrame, attempts: pl.DataFrame, runs: pl.DataFrame, cla
 
     Returns:
         `workflow, step, class`, `reasoning_usd, glue_usd, unclassified_usd, waste_usd, other_usd, total_usd` (Decimal),
-        `n_lines, n_unpriced`, dearest first. What pools left idle is a row of its own step. The totals sum to the priced
-        cost of the settled runs exactly.
+        `n_lines, n_unpriced`, dearest first. What pools left idle is a row of its own step. The totals sum to the
+        priced cost of the settled runs exactly.
     """
     settled = runs.filter("settled")
     operation = attempts.select("tenant", "attempt_id", "operation")

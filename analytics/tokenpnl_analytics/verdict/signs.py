@@ -29,7 +29,7 @@ class Thresholds:
     same_answer_share: float = 0.95
     answer_tokens: float = 300
     settings_share: float = 0.9
-    overlap: float = 0.8
+    overlap: float = 0.9
     overlap_share: float = 0.8
     copied_share: float = 0.5
     repair_share: float = 0.5
@@ -58,7 +58,8 @@ _OUTPUTS = "tokenpnl.output.hash: call.output(content=answer) in the SDK"
 _INPUTS = "tokenpnl.prompt.hash: llm_call(prompt=...) in the SDK"
 _BLOCKS = "tokenpnl.prompt.blocks: llm_call(prompt=...) in the SDK"
 SIGNS = (
-    Sign("few_outputs", "lookup", "Few distinct answers", "distinct answers per answer given", _OUTPUTS),
+    # A label is short and one of few: both say that the answer is a label, so they count once.
+    Sign("few_outputs", "form", "Few distinct answers", "distinct answers per answer given", _OUTPUTS),
     Sign(
         "lookup",
         "lookup",
@@ -120,9 +121,11 @@ def measures(answers: pl.DataFrame, by: Sequence[str], thresholds: Thresholds | 
         `threshold`, `holds` (NULL: not logged, or fewer than `least_answers`), in order of the dimensions and `SIGNS`.
     """
     limits = thresholds or Thresholds()
+    # A repeat counts in its own week, also where the first time was in an earlier one.
+    same_input = ("workflow", "step", "input_key")
     ordered = answers.sort("started_at").with_columns(
-        pl.col("output_key").first().over(*by, "input_key").alias("first_output"),
-        (pl.int_range(pl.len()).over(*by, "input_key") > 0).alias("again"),
+        pl.col("output_key").first().over(same_input).alias("first_output"),
+        (pl.int_range(pl.len()).over(same_input) > 0).alias("again"),
     )
     wide = ordered.group_by(list(by)).agg(*_values(limits), *_counts(), *_conditions(limits)).sort(list(by))
     rows = [_of_sign(wide, by, sign, limits) for sign in SIGNS]

@@ -18,7 +18,7 @@ COLOUR: Mapping[str, str] = {
     "other": "#5A6472",
 }
 _DARK_TEXT = ("glue", "unclassified")
-_PATTERN = {"waste": "/", "unclassified": "."}
+_PATTERN = {"waste": "/"}
 _LEAST_LABELLED = 0.08
 
 
@@ -48,7 +48,12 @@ def five_shares(shares: pl.DataFrame, ink: Ink) -> Chart:
             marker={
                 "color": COLOUR[name],
                 "line": {"width": 1, "color": ink.ground},
-                "pattern": {"shape": _PATTERN.get(name, ""), "fgcolor": "rgba(255,255,255,.45)", "size": 6},
+                "pattern": {
+                    "shape": _PATTERN.get(name, ""),
+                    "fillmode": "overlay",
+                    "fgcolor": "rgba(255,255,255,.35)",
+                    "size": 6,
+                },
             },
         )
     figure.update_layout(barmode="stack")
