@@ -109,4 +109,6 @@ def _loss(baseline: Baseline, tries: pl.DataFrame) -> Estimate:
     n = baseline.runs.height
     low = -won.height / n if n else 0.0
     method = f"bounds: all {won.height} successful runs that lose an answer fail, or none does"
-    return Estimate(0.0 if won.is_empty() else None, low, 0.0, n, method)
+    if won.is_empty():
+        return Estimate(0.0, 0.0, 0.0, n, method)
+    return Estimate(None, low, 0.0, n, method, refused_because="whether a lost answer loses its run is not known")
