@@ -64,24 +64,22 @@ def headline(result: Result, days: float) -> str:
         return f"No figure: {result.saving.refused_because or 'refused'}."
     month = DAYS_OF_A_MONTH / days
     value = result.saving.value * month
-    verb = "saves" if value > 0 else "costs" if value < 0 else "changes nothing:"
+    verb = "saves" if value > 0 else "costs" if value < 0 else "saves nothing:"
     share = float(result.saving_usd / result.before_usd) if result.before_usd else None
     of_all = f", {percent(abs(share))} of this traffic's cost" if share else ""
-    return (
-        f"{verb} {usd(abs(value))} in {DAYS_OF_A_MONTH} days{_interval(result.saving, month)}{of_all}; "
-        f"{result.n_calls:,} calls change"
-    )
+    interval = _interval(result.saving, month if value >= 0 else -month)
+    told = f"{verb} {usd(abs(value))} in {DAYS_OF_A_MONTH} days{interval}{of_all}"
+    return f"{told}; {result.n_calls:,} calls change"
 
 
 def _interval(estimate: Estimate, factor: float) -> str:
+    """Return the ends in words; a negative factor turns a saving into the loss that the words before it speak of."""
     if estimate.low is None and estimate.high is None:
         return " (no interval)"
-    low, high = (None if end is None else end * factor for end in (estimate.low, estimate.high))
+    ends = [None if end is None else end * factor for end in (estimate.low, estimate.high)]
+    low, high = ends if factor > 0 else reversed(ends)
     if low == high:
         return ""
-    # A loss reads from its smaller to its larger end, as the words before it do.
-    if high is not None and low is not None and high <= 0:
-        return f" (95%: {usd(-high)} to {usd(-low)})"
     return f" (95%: {usd(low)} to {usd(high)})"
 
 
@@ -167,10 +165,13 @@ def winner_words(compared: Comparison) -> Iterator[str]:
     if compared.winner is not None:
         name, winner = compared.winner
         held = winner.held_out
-        yield (
-            f"Best on one half of the clusters: {name}; on the other half, which had no say, it saves "
-            f"{usd(held.value)}{_interval(held, 1.0)} in the window."
-        )
+        if (winner.chosen_on.value or 0) <= 0:
+            yield "None of them saves on the half of the clusters that chose: keep what there is."
+        else:
+            yield (
+                f"Best on one half of the clusters: {name}; on the other half, which had no say, its saving is "
+                f"{usd(held.value)}{_interval(held, 1.0)} in the window."
+            )
     if compared.simultaneous:
         yield "Intervals that hold for all scenarios at once (saving in the window):"
         for result, estimate in zip(compared.results, compared.simultaneous, strict=True):

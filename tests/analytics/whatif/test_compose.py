@@ -1,0 +1,140 @@
+"""Several scenarios on one baseline; the laws that every composition keeps."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.analytics.conftest import START
+from tests.analytics.whatif.traffic import many, traffic
+
+from tokenpnl_analytics.rules.scenarios import SCENARIOS, Scenario
+from tokenpnl_analytics.whatif.compose import KEEP, compared_scenarios, weekly
+from tokenpnl_analytics.whatif.families.registry import replayed
+from tokenpnl_analytics.whatif.replay import begun, repriced
+from tokenpnl_analytics.whatif.result import Evidence
+
+MINI = {"family": "swap", "name": "mini", "to": {"model": "gpt-4o-mini", "provider": "openai"}}
+LESS = {"family": "reprice", "name": "less", "rules": [{"match": {"provider": "openai"}, "discount_pct": 10}]}
+HALF = {"family": "output_cap", "name": "half", "shaped_share": 0.5}
+SHORT = {"family": "context_cap", "name": "short", "max_input_tokens": 400_000}
+CUT = {"family": "output_cap", "name": "cut", "max_output_tokens": 10_000}
+ALL = (MINI, LESS, HALF, SHORT, CUT)
+IDENTITIES: dict[str, dict[str, Any]] = {
+    "reprice": {"family": "reprice", "service_tier": "standard"},
+    "provider": {"family": "reprice", "provider": "openai"},
+    "swap": {"family": "swap", "to": {"model": "gpt-4o", "provider": "openai"}},
+    "context_cap": {"family": "context_cap", "max_input_tokens": 10_000_000},
+    "output_cap": {"family": "output_cap", "shaped_share": 1.0},
+    "output_maximum": {"family": "output_cap", "max_output_tokens": 10_000_000},
+}
+
+
+def scenarios(*asked: dict[str, Any]) -> tuple[Scenario, ...]:
+    return SCENARIOS.model.model_validate({"name": "x", "scenarios": asked}).scenarios
+
+
+def forty(**columns: Any) -> Any:
+    return traffic(*(row | {"customer_id": f"c{k}"} for k, row in enumerate(many(40, **columns))))
+
+
+@pytest.mark.parametrize("name", IDENTITIES)
+def test_a_scenario_equal_to_the_baseline_changes_nothing(name: str) -> None:
+    baseline = traffic({}, {"provider": "nobody", "model": "nothing"})
+    asked = IDENTITIES[name] | {"name": name, "where": {"provider": "openai"}}
+    found = replayed(baseline, begun(baseline), scenarios(asked)[0])
+    assert repriced(found.attempts, baseline.card, found.cards)["cost_usd"].equals(baseline.attempts["cost_usd"])
+    assert not found.attempts["changed"].any()
+
+
+@settings(max_examples=10)
+@given(
+    st.lists(st.sampled_from(range(len(ALL))), min_size=2, max_size=5, unique=True),
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "model": st.sampled_from(["gpt-4o", "gpt-4o-mini", "nothing"]),
+                "input_uncached_tokens": st.integers(0, 10**6),
+                "output_text_tokens": st.integers(0, 10**5),
+            }
+        ).map(
+            lambda row: (
+                row
+                | {
+                    "input_total_tokens": row["input_uncached_tokens"],
+                    "output_total_tokens": row["output_text_tokens"],
+                }
+            )
+        ),
+        min_size=2,
+        max_size=6,
+    ),
+)
+def test_steps_sum_to_the_combined_saving_which_is_at_most_the_cost(
+    asked: list[int], rows: list[dict[str, Any]]
+) -> None:
+    found = compared_scenarios(traffic(*rows), scenarios(*(ALL[number] for number in asked)))
+    if found.combined is None or found.combined.saving_usd is None:
+        return
+    assert found.waterfall["saving_usd"].sum() == found.combined.saving_usd
+    assert found.combined.saving_usd <= found.combined.before_usd
+
+
+def test_scenarios_are_replayed_in_the_printed_order_whatever_the_file_says() -> None:
+    there = compared_scenarios(forty(), scenarios(LESS, MINI, HALF))
+    back = compared_scenarios(forty(), scenarios(HALF, MINI, LESS))
+    assert there.waterfall["scenario"].to_list() == ["half", "mini", "less"]
+    assert there.waterfall.equals(back.waterfall)
+    # Each of 40: 3.50, shaped 3.00, mini .18, 10% less .162.
+    assert there.waterfall["saving_usd"].to_list() == [Decimal(20), Decimal("112.80"), Decimal("0.72")]
+
+
+def test_together_they_rest_on_the_weakest_evidence() -> None:
+    found = compared_scenarios(forty(), scenarios(LESS, MINI)).combined
+    assert found is not None
+    assert (found.evidence, found.success_evidence) == (Evidence.ASSUMED, Evidence.NOT_IDENTIFIABLE)
+
+
+def test_an_assumption_moves_the_combined_saving_between_its_ends() -> None:
+    found = compared_scenarios(forty(), scenarios(LESS, MINI))
+    row = found.tornado.row(0, named=True)
+    # The combined saving is 40 (3.5 - .189); mini alone moves by 40 x .21 x (.8 .. 1.3).
+    assert row["stated_usd"] == pytest.approx(132.44)
+    assert row["low_usd"] == pytest.approx(132.44 - 40 * 0.063)
+    assert row["high_usd"] == pytest.approx(132.44 + 40 * 0.042)
+
+
+def test_the_winner_is_scored_on_the_half_that_had_no_say() -> None:
+    found = compared_scenarios(forty(), scenarios(LESS, MINI))
+    assert found.winner is not None
+    name, winner = found.winner
+    assert name == "mini"
+    assert winner.held_out.n + winner.chosen_on.n == 40
+
+
+def test_keeping_the_present_model_is_one_of_the_choices() -> None:
+    frontier = compared_scenarios(forty(), scenarios(LESS, MINI)).frontier
+    assert frontier["scenario"].to_list() == [KEEP, "less", "mini", "combined"]
+
+
+def test_one_scenario_is_not_combined_and_needs_no_wider_interval() -> None:
+    found = compared_scenarios(forty(), scenarios(LESS))
+    assert found.combined is None
+    assert found.simultaneous == ()
+
+
+def test_a_refused_scenario_is_left_out_of_what_is_done_together() -> None:
+    batch = {"family": "reprice", "name": "batch", "service_tier": "batch"}
+    found = compared_scenarios(forty(), scenarios(LESS, MINI, batch))
+    assert found.results[2].saving_usd is None
+    assert found.waterfall["scenario"].to_list() == ["mini", "less"]
+    assert found.simultaneous[2].value is None
+
+
+def test_weeks_say_what_would_have_been_saved_in_each() -> None:
+    # The window is 1 to 29 November: one call in the first week.
+    found = weekly(traffic({"started_at": START}), scenarios(LESS)[0])
+    assert found["n_calls"].to_list() == [1, 0, 0, 0]
+    assert found["saving_usd"].to_list() == [Decimal("0.35"), None, None, None]
+    assert found["saving_share"][0] == pytest.approx(0.1)
