@@ -218,9 +218,9 @@ def _lacking(
     if successes < LEAST_SUCCESSES:
         return f"{successes:,} successes, {LEAST_SUCCESSES} are needed", "look at a longer period"
     if unclassified > MOST_UNCLASSIFIED:
+        unknown = f"{unclassified:.0%} of the cost belongs to steps that nobody could classify"
         return (
-            f"{unclassified:.0%} of the cost belongs to steps that nobody could classify; "
-            f"a verdict allows {MOST_UNCLASSIFIED:.0%}",
+            f"{unknown}; a verdict allows {MOST_UNCLASSIFIED:.0%}",
             to_log or "let a person read some inputs and answers of the dearest step, and say so in labels.yaml",
         )
     return None

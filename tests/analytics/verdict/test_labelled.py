@@ -1,4 +1,4 @@
-"""The product's thresholds and its figures of misclassification are those of the label set; a unit test, not a study."""
+"""The figures of misclassification are those of the label set: a unit test, not a study."""
 
 import numpy as np
 import polars as pl
