@@ -52,3 +52,10 @@ def test_tenants_never_link() -> None:
     spans = frame(chat("a", response_id="x"))
     both = pl.concat([spans, spans.with_columns(tenant=pl.lit("other"))])
     assert components(link_keys(both))["component"].n_unique() == 2
+
+
+def test_a_request_with_usage_is_linked_like_the_model_call_that_it_is_billed_as() -> None:
+    failed = span("a", trace_id="t1", operation="inference", prompt_hash="p", status_code="error", scope_name="one")
+    later = span("b", trace_id="t2", operation="http", prompt_hash="p", output_tokens=7, scope_name="one")
+    linked = components(link_keys(frame(failed, later)))
+    assert linked["component"].n_unique() == 1

@@ -27,8 +27,15 @@ _BOUNDARIES = [
     )
 ]
 
+
 # An agent's loop asks again at once with what a tool found.
 _NEXT_TURN = timedelta(seconds=1)
+
+
+def billed_operation() -> pl.Expr:
+    """Return the operation under which a record with usage is billed: its own, or inference where it is no model's."""
+    own = pl.when(pl.col("operation").is_in(MODEL_OPERATIONS)).then("operation")
+    return own.fill_null(Operation.INFERENCE.value)
 
 
 @dataclass(frozen=True)

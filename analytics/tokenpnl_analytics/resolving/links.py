@@ -10,7 +10,7 @@ import polars as pl
 
 from tokenpnl.tables import LINKS
 from tokenpnl_analytics.frames import conform
-from tokenpnl_analytics.resolving.bill import MODEL_OPERATIONS
+from tokenpnl_analytics.resolving.bill import MODEL_OPERATIONS, billed_operation
 from tokenpnl_analytics.resolving.calls import ROOT_RETRY_WITHIN, root_family
 from tokenpnl_analytics.resolving.duplicates import BUCKET_NS, SILENT_BUCKET_NS
 from tokenpnl_analytics.resolving.pairs import groups
@@ -26,6 +26,7 @@ def link_keys(spans: pl.DataFrame) -> pl.DataFrame:
         spans: rows of the table `spans`.
     """
     told = spans.filter(pl.col("operation").is_in(MODEL_OPERATIONS) | has_usage()).with_columns(
+        operation=billed_operation(),
         _end=pl.coalesce("ended_at", "started_at"),
         _known=pl.col("input_tokens").is_not_null() | pl.col("output_tokens").is_not_null(),
         _in=pl.col("input_tokens").fill_null(-1),

@@ -15,7 +15,7 @@ from tokenpnl_analytics.flags import tidy, with_flags
 from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.resolving.aggregates import COUNTS, Gaps, gaps
 from tokenpnl_analytics.resolving.attempts import ended, wire_attempts
-from tokenpnl_analytics.resolving.bill import MODEL_OPERATIONS, Bearers, bearers
+from tokenpnl_analytics.resolving.bill import Bearers, bearers, billed_operation
 from tokenpnl_analytics.resolving.callids import calls_apart
 from tokenpnl_analytics.resolving.calls import calls_of, in_order, with_calls
 from tokenpnl_analytics.resolving.context import OWNERS, Standing, places, standing
@@ -123,8 +123,7 @@ def _filled(trees: Forest, units: pl.DataFrame, gap: Gaps) -> pl.DataFrame:
     given = {name: pl.when(pl.col("inferred").is_null()).then(name).otherwise(f"{name}_given") for name in COUNTS}
     units = units.with_columns(**given).drop(f"{name}_given" for name in COUNTS)
     both = pl.concat([units, added.select(units.columns)])
-    model = pl.when(pl.col("operation").is_in(MODEL_OPERATIONS)).then("operation")
-    both = both.with_columns(operation=model.fill_null(Operation.INFERENCE.value))
+    both = both.with_columns(operation=billed_operation())
     return with_flags(both, {Flag.USAGE_INFERRED: pl.col("inferred")}).drop("inferred")
 
 
