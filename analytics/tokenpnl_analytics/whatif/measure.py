@@ -202,7 +202,7 @@ def _caveats(costs: pl.DataFrame, found: Replayed, per_success: tuple[Estimate, 
         told.append(f"{unknown} of {costs.height} calls have no known cost before or after: they are left out of both.")
     before, after = per_success
     # Cost per run after over cost per success before: the success share at which both cost the same.
-    if found.success is None and before.value and after.low and after.low < before.value:
+    if not found.refused_because and found.success is None and before.value and after.low and after.low < before.value:
         told.append(
             f"All else equal, a success costs less than now only while more than {after.low / before.value:.0%} of "
             "these runs succeed."

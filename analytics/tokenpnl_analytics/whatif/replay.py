@@ -173,12 +173,14 @@ def ends(before: pl.DataFrame, low: pl.DataFrame, high: pl.DataFrame, card: Rate
 def _saved(before: pl.DataFrame, after: pl.DataFrame) -> Decimal:
     """Return cost before minus cost after, over rows whose cost is known on both sides."""
     both = (
-        after.select(pl.col("cost_usd").alias("after_usd"))
+        after.select("tenant", "attempt_id", pl.col("cost_usd").alias("after_usd"))
         .with_row_index("row")
         .join(before.select("cost_usd", pl.lit(value=True).alias("there")).with_row_index("row"), on="row", how="left")
     )
     # Rows that a family adds stand at the end, and cost nothing before.
     was = pl.when(pl.col("there").is_null()).then(_ZERO).otherwise("cost_usd")
     known = was.is_not_null() & pl.col("after_usd").is_not_null()
-    saving: Decimal = both.filter(known).select((was - pl.col("after_usd")).sum()).item()
+    # What is added to an attempt belongs to it: where the attempt has no price, neither counts.
+    whole = known.all().over("tenant", "attempt_id")
+    saving: Decimal = both.filter(whole).select((was - pl.col("after_usd")).sum()).item()
     return saving
