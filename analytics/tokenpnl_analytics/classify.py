@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tokenpnl.model import WITHOUT_DIRECT_RESULT, AttemptStatus, CostCategory, OutcomeStatus, ServedReason
-from tokenpnl_analytics.frames import MONEY, known_sum
+from tokenpnl_analytics.frames import known_sum
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,12 @@ RULES = (
         _NO_CAUSE,
     ),
 )
+# Stopping a repeat changes no other call; fewer attempts might lose answers, so their cost is a ceiling.
+_ADDRESSABLE = {
+    CostCategory.LOOP.value: "recomputed",
+    CostCategory.RETRY.value: "assumed",
+    CostCategory.TIMEOUT.value: "assumed",
+}
 # Usage without a run can be an evaluation; nothing else is known about it, in whatever order the rules are read.
 _OUTSIDE = Rule(CostCategory.UNATTRIBUTED, "belongs to no run", pl.col("run_id").is_null(), _NO_CAUSE)
 _REST = Rule(CostCategory.PRODUCTIVE, "the rest of a successful run", pl.lit(True), _NO_CAUSE)  # noqa: FBT003 - a constant
@@ -187,7 +193,8 @@ def causes(lines: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
 
     Returns:
         The dimensions, `cost_category, cause` (NULL: none known), `gross_usd` (this rule), `share` (of all cost in the
-        lines), `addressable_usd` (NULL: no what-if has said), `n_lines`; by order of the rules, then the dearest cause.
+        lines), `addressable_usd` (NULL: unknown), `addressable_evidence` (`recomputed`;
+        `assumed`: a ceiling), `n_lines`; by order of the rules, then the dearest cause.
     """
     order = {category.value: place for place, category in enumerate(CostCategory)}
     whole = lines.select(pl.col("cost_usd").sum().cast(pl.Float64)).item()
@@ -199,8 +206,11 @@ def causes(lines: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
         .agg(known_sum(pl.col("cost_usd")).alias("gross_usd"), n_lines)
         .with_columns(
             (pl.col("gross_usd").cast(pl.Float64) / (whole or None)).alias("share"),
-            pl.lit(None, MONEY).alias("addressable_usd"),
+            pl.when(pl.col("cost_category").is_in(list(_ADDRESSABLE))).then("gross_usd").alias("addressable_usd"),
+            pl.col("cost_category")
+            .replace_strict(_ADDRESSABLE, default=None, return_dtype=pl.String)
+            .alias("addressable_evidence"),
         )
         .sort(pl.col("cost_category").replace_strict(order), "gross_usd", descending=[False, True], nulls_last=True)
-        .select(*keys, "gross_usd", "share", "addressable_usd", "n_lines")
+        .select(*keys, "gross_usd", "share", "addressable_usd", "addressable_evidence", "n_lines")
     )

@@ -153,11 +153,11 @@ def test_the_totals_under_the_reverse_order_sum_to_the_same_cost(rows, card):
     ]
 
 
-def test_cost_without_direct_result_is_told_by_cause_and_its_avoidable_part_is_unknown(rows, card):
+def test_cost_without_direct_result_is_told_by_cause_and_fewer_attempts_avoid_at_most_all_of_it(rows, card):
     tokens = {"output_text_tokens": 100_000}  # 1 USD on gpt-4o
     attempts = rows.attempts(tokens | TIMED_OUT, tokens | TIMED_OUT, tokens | FAILED, tokens)
     lines = charge(classify(attempts, rows.runs({"outcome": "success"})), rows.fees(), card)
     assert causes(lines).rows() == [
-        ("timeout", "timeout", Decimal(2), 0.5, None, 2),
-        ("retry", "provider_error", Decimal(1), 0.25, None, 1),
+        ("timeout", "timeout", Decimal(2), 0.5, Decimal(2), "assumed", 2),
+        ("retry", "provider_error", Decimal(1), 0.25, Decimal(1), "assumed", 1),
     ]

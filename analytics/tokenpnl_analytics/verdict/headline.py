@@ -104,7 +104,8 @@ def rogan_gladen(q: Floats, sensitivity: Floats, specificity: Floats) -> Floats:
     """
     power = sensitivity + specificity - 1
     corrected = np.divide(q + specificity - 1, power, out=q.astype(float), where=power > 0)
-    return np.clip(corrected, 0, 1)
+    within: Floats = np.clip(corrected, 0, 1)
+    return within
 
 
 def verdict(
@@ -176,7 +177,8 @@ def _shares(
 
 def _parts(money: Floats) -> Floats:
     total = money.sum(axis=1, keepdims=True)
-    return np.divide(money, total, out=np.zeros_like(money), where=total > 0)
+    parts: Floats = np.divide(money, total, out=np.zeros_like(money), where=total > 0)
+    return parts
 
 
 def _corrected(parts: Floats, sensitivity: Floats, specificity: Floats) -> Floats:

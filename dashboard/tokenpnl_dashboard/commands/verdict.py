@@ -40,7 +40,7 @@ def command(period: str, workflow: tuple[str, ...], home: Path | None, *, as_jso
     with open_book(place) as book:
         now = reading_moment(book.version().newest_at, now=datetime.now(UTC))
         window = parse_period(period, now=now)
-        where = {"workflow": [*workflow]} if workflow else {}
+        where: dict[str, list[str | None]] = {"workflow": [*workflow]} if workflow else {}
         found = verdict_of(book, window, now, rules.read(OUTCOMES), rules.read(LABELS), where)
     if as_json:
         print_json(_document(found))

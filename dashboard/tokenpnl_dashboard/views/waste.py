@@ -46,7 +46,8 @@ def _draw(choice: Choice) -> None:
     _contracts(choice)
     st.caption(
         "Cost without direct result is not cost that can be had back: gross is what the first matching rule took; "
-        "addressable is what a what-if says could be avoided, and unknown until one has. Providers do not bill most "
+        "addressable is what could be avoided: "
+        "a repeated call as recomputed, retries and timeouts at most, else unknown. Providers do not bill most "
         f"failed requests, so retries show better in attempts per call. {whole['n_lines']:,} usage lines, "
         f"{words.percent(whole['priced_share'])} of them priced."
     )
@@ -80,10 +81,16 @@ def _tiles(choice: Choice, whole: dict[str, Any], known: pl.DataFrame) -> None:
         )
         cards.tile(
             "Addressable",
-            "unknown",
-            caption="no what-if has said yet",
-            leads_to=("Statement", "views/pnl.py", choice.address()),
+            f"at most {words.usd(known['addressable_usd'].sum())}" if known["addressable_usd"].count() else "unknown",
+            caption="repeats recomputed, retries a ceiling, the rest unknown",
+            leads_to=("By what evidence", "views/verdict.py", choice.address()),
         )
+
+
+def _addressable(row: dict[str, Any]) -> str:
+    if row["addressable_usd"] is None:
+        return "unknown"
+    return ("at most " if row["addressable_evidence"] == "assumed" else "") + words.usd(row["addressable_usd"])
 
 
 def _counted(choice: Choice, table: str) -> int:
@@ -121,7 +128,7 @@ def _causes(choice: Choice, known: pl.DataFrame) -> None:
             "Cause": [words.title(row["cause"]) if row["cause"] else "not told" for row in rows],
             "Gross": [words.usd(row["gross_usd"]) for row in rows],
             "Share": [words.percent(row["share"]) for row in rows],
-            "Addressable": [words.usd(row["addressable_usd"]) if row["addressable_usd"] else "unknown" for row in rows],
+            "Addressable": [_addressable(row) for row in rows],
             "Lines": [words.count(row["n_lines"]) for row in rows],
         }
     )
