@@ -8,13 +8,15 @@ import polars as pl
 
 from tokenpnl_analytics.statement import GRAINS
 from tokenpnl_dashboard import words
+from tokenpnl_dashboard.shapes.statement_table import NO_INVOICE, OF_INVOICES
 
 _MOST_ACROSS = 5
+_ALWAYS = ("traced_usd", "billed_usd")
 _FACTORS = ("design_effect", "runs_per_business_id")
 _CONTRIBUTION = ("cost_usd", "successes", "usd_per_success")
 _BRIEF = {
     "pnl": (
-        *("effective_usd", "n_runs", "successes", "usd_per_success"),
+        *("effective_usd", "billed_usd", "budget_usd", "budget_variance_usd", "n_runs", "successes", "usd_per_success"),
         *("productive_usd", "without_result_usd", "pending_usd", "evaluation_usd", "unattributed_usd", "priced_share"),
     ),
     "units": (
@@ -77,7 +79,7 @@ def _values_down(found: pl.DataFrame, keys: list[str], brief: Sequence[str]) -> 
 
 
 def _lines_down(found: pl.DataFrame, key: str | None) -> pl.DataFrame:
-    measures = [name for name in found.columns if name != key and _says(found[name])]
+    measures = [name for name in found.columns if name != key and (name in _ALWAYS or _says(found[name]))]
     heads = _heads(found[key]) if key else ["total"]
     columns = {
         head: [_cell(name, row[name]) for name in measures]
@@ -106,6 +108,8 @@ def _cell(name: str, value: object) -> str | None:
         return _figure(name, value)
     if isinstance(value, int):
         return words.count(value)
+    if value is None and name in OF_INVOICES:
+        return NO_INVOICE
     if value is None:
         return "unknown" if name == "addressable_usd" else None
     return str(value)

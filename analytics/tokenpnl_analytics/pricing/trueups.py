@@ -1,6 +1,6 @@
 """Volume tiers and rebates, settled at the close of a month: lines are never re-rated, one line says the difference."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -9,13 +9,14 @@ import polars as pl
 
 from tokenpnl.model import ChargeKind, CostCategory, CostSource, PriceSource, ServedReason, UsageKind
 from tokenpnl.tables import LINE_ITEMS
-from tokenpnl_analytics.frames import conform, empty, schema_of
+from tokenpnl_analytics.frames import MONEY, conform, empty, schema_of
 from tokenpnl_analytics.periods import month_after
 from tokenpnl_analytics.rules.prices import Match, PriceFile, VolumeRule, fits
 from tokenpnl_analytics.shares import split_money
 from tokenpnl_ingest.dialects.providers import provider_of
 
 ADJUSTMENT, CREDIT = "Adjustment", "Credit"
+ESTIMATED = "true_up_estimated_usd"
 _TOKENS = frozenset(kind.value for kind in UsageKind)
 _PICO = Decimal("0.000000000001")
 _SHARED_BY = ("tenant", "provider", "model")
@@ -69,6 +70,26 @@ def true_ups(line_items: pl.DataFrame, contract: PriceFile, month: str) -> pl.Da
     if not rows:
         return empty(LINE_ITEMS)
     return conform(pl.DataFrame(rows, schema_overrides=_overrides(rows)), LINE_ITEMS).sort("line_id")
+
+
+def with_estimated_true_up(rows: pl.DataFrame, estimated: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
+    """Return the statement with `true_up_estimated_usd`: what the volume terms of open months come to so far.
+
+    It stands beside the ladder and is in no sum: the lines keep the estimated rate, and the close posts the true-up.
+
+    Args:
+        rows: result of `statement` by the same dimensions.
+        estimated: result of `true_ups` for open months, with the dimensions; those that closed carry theirs already.
+        by: the dimensions.
+
+    Returns:
+        The rows in order; NULL where nothing is to be settled.
+    """
+    due = pl.col("cost_usd").sum().cast(MONEY).alias(ESTIMATED)
+    if by:
+        sums = estimated.group_by(list(by)).agg(due)
+        return rows.join(sums, on=list(by), how="left", nulls_equal=True, maintain_order="left")
+    return rows.with_columns(estimated.select(pl.when(pl.len() > 0).then(due).alias(ESTIMATED)))
 
 
 def earned(usage: pl.DataFrame, rule: VolumeRule) -> Earned:

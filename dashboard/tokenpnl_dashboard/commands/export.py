@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -249,13 +249,19 @@ def _pack(source: Source, *, posted: bool) -> "Pack":
     from tokenpnl_analytics.unit_cost.outcome_rules import windows_of
     from tokenpnl_analytics.unit_cost.units import cohort
     from tokenpnl_dashboard import words
+    from tokenpnl_dashboard.closing.months import Closing
+    from tokenpnl_dashboard.closing.statement_rows import Shown, with_rows
     from tokenpnl_dashboard.exports.pack import pack_of
+    from tokenpnl_ingest.control import ControlStore
 
     period, read = source.period, source.reading(posted=posted)
     windows = windows_of(source.rules.read(OUTCOMES))
     runs = cohort(read.runs, as_of=source.as_of, windows=windows, capacity=read.capacity)
     named = words.days_of(period) if source.zone == "UTC" else f"{period.label} in {source.zone}"
-    return pack_of(read.lines, runs, period=named, as_of=source.as_of, closed=read.closed)
+    made = pack_of(read.lines, runs, period=named, as_of=source.as_of, closed=read.closed)
+    shown = Shown(period, source.as_of, zone=source.zone)
+    with ControlStore.of(source.home) as control:
+        return replace(made, total=with_rows(made.total, Closing(source.home, source.book, control), shown))
 
 
 def _table(frame: "pl.DataFrame", output: Path | None) -> bytes:

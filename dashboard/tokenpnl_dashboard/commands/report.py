@@ -109,7 +109,10 @@ def _found(
     else:
         frame = _reader(what)(book, question)
     rests_on = reports.disclosure(book, question, place, what, lines=lines)
-    return frame, rests_on, _closed_months(place, book, question) if what == "pnl" else []
+    if what != "pnl":
+        return frame, rests_on, []
+    frame, told = _beside(place, book, question, frame)
+    return frame, rests_on, told
 
 
 def _tell(
@@ -184,17 +187,21 @@ def _posted(place: "Home", book: "Book", question: "Asked") -> "tuple[pl.DataFra
         return closing.posted(question.period.since, question.period.until), restated_months(closing, question.period)
 
 
-def _closed_months(place: "Home", book: "Book", question: "Asked") -> list[str]:
-    from tokenpnl.errors import ConfigurationError, StoreError
+def _beside(place: "Home", book: "Book", question: "Asked", frame: "pl.DataFrame") -> "tuple[pl.DataFrame, list[str]]":
+    """Return the statement with bill, budget and volume terms, and what is to be said of closed months."""
+    from tokenpnl.errors import StoreError
     from tokenpnl_dashboard.closing.closed_words import sentences
     from tokenpnl_dashboard.closing.months import Closing
+    from tokenpnl_dashboard.closing.statement_rows import Shown, with_rows
     from tokenpnl_ingest.control import ControlStore
 
+    shown = Shown(question.period, question.as_of, question.by, question.zone, question.where)
     try:
         with ControlStore.of(place) as control:
-            return sentences(Closing(place, book, control), question.period)
-    except (ConfigurationError, StoreError) as error:
-        return [f"Closed months are not known: {error}."]
+            closing = Closing(place, book, control)
+            return with_rows(frame, closing, shown), sentences(closing, question.period)
+    except StoreError as error:
+        return frame, [f"Closed months and invoices are not known: {error}."]
 
 
 def _check(what: str, asked: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from fpdf.enums import MethodReturnValue
 from tokenpnl_dashboard import words
 from tokenpnl_dashboard.charts import theme
 from tokenpnl_dashboard.exports.pack import Pack
-from tokenpnl_dashboard.shapes.statement_table import INDENT, lines_of, words_of
+from tokenpnl_dashboard.shapes.statement_table import INDENT, OF_INVOICES, lines_of, words_of
 
 _FONT = "Helvetica"
 _LEFT, _WIDTH = 15.0, 180.0
@@ -140,7 +140,7 @@ def _statement(page: FPDF, pack: Pack) -> None:
     effective = row["effective_usd"]
     for name, title in lines_of(pack.total):
         figure = words_of(name, row[name], like=effective)
-        inside = title.startswith(INDENT)
+        inside = title.startswith(INDENT) and name not in OF_INVOICES
         share = words.percent(float(row[name] / effective)) if inside and row[name] is not None and effective else ""
         _row(page, [title.replace(INDENT, "    "), figure, share], [125, 30, 25], bold=name == "effective_usd")
 

@@ -15,9 +15,10 @@ from xlsxwriter.worksheet import Worksheet
 
 from tokenpnl.errors import RefusedInputError
 from tokenpnl.model import WITHOUT_DIRECT_RESULT, ChargeKind
+from tokenpnl_analytics.closing.billed_ladder import STEP_COLUMNS
 from tokenpnl_dashboard import words
 from tokenpnl_dashboard.exports.pack import Pack
-from tokenpnl_dashboard.shapes.statement_table import INDENT, lines_of
+from tokenpnl_dashboard.shapes.statement_table import INDENT, NO_INVOICE, OF_INVOICES, lines_of
 
 _MOST_ROWS = 1_048_575
 _NAMES = (
@@ -135,7 +136,7 @@ def _figure(  # noqa: PLR0913 - one row of the sheet
     kind = "share" if name in _SHARES else "count" if name in _COUNTS else "total" if ladder else "money"
     sheet.write_string(line, 0, title.replace(INDENT, "    "), style["bold"] if ladder else None)
     if value is None:
-        sheet.write_string(line, 1, words.UNKNOWN)
+        sheet.write_string(line, 1, NO_INVOICE if name in OF_INVOICES else words.UNKNOWN)
         return
     if formula is None:
         sheet.write_number(line, 1, float(value), style[kind])
@@ -144,7 +145,7 @@ def _figure(  # noqa: PLR0913 - one row of the sheet
     if isinstance(value, Decimal):
         sheet.write_string(line, 2, f"{value:f}")
     effective = row["effective_usd"]
-    if effective and title.startswith(INDENT):
+    if effective and title.startswith(INDENT) and name not in OF_INVOICES:
         sheet.write_formula(
             line, 3, f"=B{line + 1}/B{at['effective_usd'] + 1}", style["share"], float(value / effective)
         )
@@ -167,6 +168,10 @@ def _formula(name: str, height: int, at: dict[str, int]) -> str | None:
     }
     sums = {
         "discount_usd": ("list_usd", "-", "contracted_usd"),
+        "not_invoiced_usd": ("effective_usd", "-", "traced_usd"),
+        "billed_usd": tuple(part for name in ("traced_usd", *STEP_COLUMNS.values()) for part in (name, "+"))[:-1],
+        "budget_spent_usd": ("effective_usd",),
+        "budget_variance_usd": ("budget_usd", "-", "budget_spent_usd"),
         "covered_usd": ("contracted_usd", "+", "commitment_usd", "-", "effective_usd"),
         "cache_net_usd": ("cache_savings_usd", "-", "cache_write_premium_usd"),
     }

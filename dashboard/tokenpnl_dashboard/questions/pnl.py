@@ -1,11 +1,13 @@
 """The questions of the pages, put to the book and to analytics; every answer is kept until the data change."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 import streamlit as st
 
+from tokenpnl.errors import StoreError
 from tokenpnl.semconv import SYNTHETIC
 from tokenpnl.tables import CALLS, LINE_ITEMS, RESOURCES
 from tokenpnl_analytics.contracts.breaches import Checked
@@ -15,12 +17,15 @@ from tokenpnl_analytics.rules.outcomes import OUTCOMES
 from tokenpnl_analytics.statement import GRAINS, in_periods, statement, with_app_cache, with_over_limit
 from tokenpnl_analytics.unit_cost.outcome_rules import windows_of
 from tokenpnl_analytics.unit_cost.units import PRODUCTION, cohort, unit_costs
+from tokenpnl_dashboard.closing.months import Closing
+from tokenpnl_dashboard.closing.statement_rows import Shown, with_rows
 from tokenpnl_dashboard.parts.filters import Choice, bounds
 from tokenpnl_dashboard.questions import contracts
 from tokenpnl_dashboard.questions.disclosure import dated
 from tokenpnl_dashboard.questions.lines import run_capacity
 from tokenpnl_dashboard.shapes import figures
 from tokenpnl_dashboard.state import ask, book, edition, home, rules
+from tokenpnl_ingest.control import ControlStore
 
 # A statement needs to tell these apart to know memo lines and categories.
 GRAIN = ["usage_kind", "cost_category", "served_reason"]
@@ -78,6 +83,28 @@ def statement_by(choice: Choice, column: str, *, most: int) -> tuple[pl.DataFram
     over = None if over is None else figures.folded(over, column, kept)
     found = _with_over(_with_hits(statement(lines, [column], runs=runs), hits, column), over, column)
     return found.sort("effective_usd", descending=True, nulls_last=True), total
+
+
+def beside(choice: Choice, column: str, found: pl.DataFrame, total: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return a statement and its total with bill, budget and volume terms; as they are where no home tells of any.
+
+    Args:
+        choice: what the reader chose.
+        column: what the statement is by.
+        found: with `total`, result of `statement_by`.
+        total: see `found`.
+    """
+    place = home()
+    if place is None:
+        return found, total
+    whole = Shown(choice.period, edition().as_of, where=choice.where)
+    try:
+        with ControlStore.of(place) as control:
+            closing = Closing(place, book(), control)
+            return with_rows(found, closing, replace(whole, by=column)), with_rows(total, closing, whole)
+    except StoreError:
+        # A control store that does not answer is told elsewhere; the ladder down to effective cost stands all the same.
+        return found, total
 
 
 def _cache_hits(choice: Choice, column: str) -> pl.DataFrame | None:

@@ -9,7 +9,10 @@ from typing import Any
 import polars as pl
 
 from tokenpnl.model import WITHOUT_DIRECT_RESULT, CostCategory
+from tokenpnl_analytics.closing.billed_ladder import STEP_COLUMNS
+from tokenpnl_analytics.pricing.trueups import ESTIMATED
 from tokenpnl_dashboard import words
+from tokenpnl_dashboard.closing import reconcile_words
 from tokenpnl_dashboard.shapes import figures
 
 INDENT = "\u2003"
@@ -24,6 +27,21 @@ LADDER = (
     ("commitment_usd", "Commitments, amortised"),
     ("effective_usd", "Effective cost"),
 )
+BILLED = (
+    ("not_invoiced_usd", "On no reconciled invoice"),
+    ("traced_usd", "Traced cost of what is invoiced"),
+    *((STEP_COLUMNS[step], INDENT + reconcile_words.STEP[step]) for step in STEP_COLUMNS),
+    ("billed_usd", "Billed"),
+)
+BUDGET = (
+    ("budget_usd", "Budget"),
+    ("budget_spent_usd", "Spent of the budget"),
+    ("budget_variance_usd", "Budget less spent"),
+)
+TRUE_UP = ((ESTIMATED, "Volume true-up, estimated until the close"),)
+NO_INVOICE = "no invoice"
+OF_INVOICES = tuple(name for name, _ in BILLED)
+BESIDE = tuple(name for name, _ in (*TRUE_UP, *BILLED, *BUDGET))
 RESULT = (CostCategory.PRODUCTIVE, CostCategory.FALLBACK)
 LOST = WITHOUT_DIRECT_RESULT
 REST = tuple(category for category in CostCategory if category not in (*RESULT, *LOST))
@@ -71,13 +89,18 @@ class Shown:
 
 def lines_of(found: pl.DataFrame) -> list[tuple[str, str]]:
     """Return the (column, title) of every line that the statement has something to say on, in order."""
-    lines = [*LADDER]
+    lines = [*LADDER, *TRUE_UP, *BILLED]
     for category in (*RESULT, *REST):
         lines.append((f"{category.value}_usd", INDENT + words.category(category)))
     lines.append(("without_result_usd", INDENT + "Without direct result"))
     lines.extend((f"{category.value}_usd", 2 * INDENT + words.category(category)) for category in LOST)
-    lines.extend((*UNIT, *MEMO))
+    lines.extend((*BUDGET, *UNIT, *MEMO))
     always = {"list_usd", "discount_usd", "contracted_usd", "effective_usd", "without_result_usd"}
+    if "billed_usd" in found.columns:
+        # Where something is billed every step says so, also with 0; else two lines say that nothing is.
+        always |= {"traced_usd", "billed_usd"} if found["billed_usd"].null_count() == found.height else {*OF_INVOICES}
+    if "budget_usd" in found.columns:
+        always |= {name for name, _ in BUDGET}
     return [(name, title) for name, title in lines if name in always or _says(found, name)]
 
 
@@ -89,23 +112,25 @@ def transposed(found: pl.DataFrame, total: pl.DataFrame, *, by: str) -> Shown:
         total: its one row without dimensions.
         by: a grain of time, or a dimension.
     """
-    lines = lines_of(found)
+    # A bill belongs to the whole alone where an invoice cannot tell the values apart.
+    whole = [name for name in BESIDE if name in total.columns and name not in found.columns]
+    lines = lines_of(pl.concat([found, total.select(whole)], how="diagonal") if whole else found)
     heads = [_head(value, by) for value in found[by]]
-    columns = {head: [row[name] for name, _ in lines] for head, row in zip(heads, found.to_dicts(), strict=True)}
-    if found.height > 1:
-        columns["Total"] = [total[name][0] if name in total.columns else None for name, _ in lines]
+    rows = dict(zip(heads, found.to_dicts(), strict=True))
+    if found.height > 1 or whole:
+        rows["Total"] = total.row(0, named=True)
     largest = total["effective_usd"][0]
     shown = {
-        head: [words_of(name, value, like=largest) for (name, _), value in zip(lines, values, strict=True)]
-        for head, values in columns.items()
+        head: [words_of(name, row[name], like=largest) if name in row else "" for name, _ in lines]
+        for head, row in rows.items()
     }
     if by in PERIODS and len(heads) > 1:
-        before, now = columns[heads[-2]], columns[heads[-1]]
-        pairs = zip(lines, now, before, strict=True)
-        shown["Change"] = [_change(name, new, old) or "" for (name, _), new, old in pairs]
+        before, now = rows[heads[-2]], rows[heads[-1]]
+        shown["Change"] = [_change(name, now.get(name), before.get(name)) or "" for name, _ in lines]
     text = pl.DataFrame({"Line": [title for _, title in lines], **shown})
     plain = [title.strip(INDENT) for _, title in lines]
-    exact = pl.DataFrame({"Line": plain, **{head: [_exact(v) for v in values] for head, values in columns.items()}})
+    figures_of = {head: [_exact(row.get(name)) for name, _ in lines] for head, row in rows.items()}
+    exact = pl.DataFrame({"Line": plain, **figures_of})
     return Shown(text, exact, [_line(name) for name, _ in lines], dict(_addresses(found[by], heads, by)))
 
 
@@ -117,8 +142,12 @@ def words_of(name: str, value: Any, *, like: Decimal | None) -> str:
         return words.count(value)
     if name in UNIT_PRICES:
         return words.usd(value)
-    if name in DEDUCTED:
+    if name in DEDUCTED or (name == "not_invoiced_usd" and (value or 0) > 0):
         return words.deduction(value, like=like)
+    if value is None and name in OF_INVOICES:
+        return NO_INVOICE
+    if name == "not_invoiced_usd":
+        value = -value
     return words.usd(value, like=like).replace("$", "")
 
 

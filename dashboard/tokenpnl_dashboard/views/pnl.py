@@ -12,7 +12,7 @@ from tokenpnl_dashboard.parts import cards
 from tokenpnl_dashboard.parts.filters import COLUMN, Choice, chosen
 from tokenpnl_dashboard.questions.disclosure import cost_disclosure, invoices_of
 from tokenpnl_dashboard.questions.downloads import packer
-from tokenpnl_dashboard.questions.pnl import prices_used, statement_by
+from tokenpnl_dashboard.questions.pnl import beside, prices_used, statement_by
 from tokenpnl_dashboard.questions.units import cash, changed_definitions, last_change
 from tokenpnl_dashboard.shapes import statement_table, unit_tables
 from tokenpnl_dashboard.state import edition, home
@@ -28,7 +28,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 def _draw(choice: Choice, by: str) -> None:
     column = COLUMN.get(by, by)
     with st.skeleton(height=420):
-        found, total = statement_by(choice, column, most=MOST)
+        found, total = beside(choice, column, *statement_by(choice, column, most=MOST))
     if found.is_empty():
         cards.chip()
         cards.nothing_here("Nothing was paid here", "No usage in this window matches the filters.")
@@ -62,9 +62,11 @@ def _draw(choice: Choice, by: str) -> None:
         _files(choice)
         _way_to_runs(choice, by, shown, event["selection"]["cells"])
     st.caption(
-        "Parentheses: taken off. Memo lines are never added in. Change: the last column against the one before; the "
-        "newest period may be incomplete. Cost per success is settled: only runs older than the outcome window; it "
-        "exists for dimensions of a run. Select a figure for the runs behind it; the CSV has all twelve decimals."
+        "Parentheses: taken off. Billed: the reconciled invoices of months that are shown whole, from traced cost "
+        "through every step; an invoice knows months and providers only. Memo lines are never added in. Change: the "
+        "last column against the one before; the newest period may be incomplete. Cost per success is settled: only "
+        "runs older than the outcome window; it exists for dimensions of a run. Select a figure for the runs behind "
+        "it; the CSV has all twelve decimals."
     )
     st.caption(words.markdown(_rests_on(choice, total)))
     _unit_change(choice, column)
