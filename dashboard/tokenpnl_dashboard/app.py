@@ -28,6 +28,7 @@ page = st.navigation(
             st.Page("views/run.py", title="Run", url_path="run", visibility="hidden"),
         ],
         "Act": [
+            st.Page("views/whatif.py", title="What-if lab", url_path="whatif"),
             st.Page("views/verdict.py", title="Verdict", url_path="verdict"),
             st.Page("views/budgets.py", title="Budgets", url_path="budgets"),
         ],

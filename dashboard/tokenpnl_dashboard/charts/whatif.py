@@ -6,6 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 import polars as pl
 
+from tokenpnl_analytics.whatif.compose import COMBINED
 from tokenpnl_analytics.whatif.result import Evidence, Result
 from tokenpnl_dashboard import words
 from tokenpnl_dashboard.charts import theme
@@ -24,13 +25,19 @@ _SYMBOL: dict[Evidence, str] = {
     Evidence.BOUNDED: "line-ns-open",
     Evidence.NOT_IDENTIFIABLE: "x-thin-open",
 }
-_ROW_HEIGHT = 56
+_ROW_HEIGHT = 78
+_MOST_LABELS = 8
 _DOT, _WHISKER = theme.COLOUR["productive"], theme.COLOUR["fallback"]
 
 
 def title(evidence: Evidence) -> str:
     """Return the word of a kind of evidence as people read it: `not identifiable`."""
     return evidence.value.replace("_", " ")
+
+
+def named(result: Result) -> str:
+    """Return what a result is called where people read it."""
+    return "All of them together" if result.family == COMBINED else result.name
 
 
 def savings(results: Sequence[Result], ink: Ink, *, per_month: float) -> Chart:
@@ -57,13 +64,14 @@ def savings(results: Sequence[Result], ink: Ink, *, per_month: float) -> Chart:
                 x=[row["saving"]],
                 y=[row["name"]],
                 mode="markers",
-                marker={"size": 13, "symbol": _SYMBOL[row["evidence"]], "color": _DOT, "line": {"width": 2}},
+                marker={"size": 13, "symbol": _SYMBOL[row["evidence"]], "color": ink.text, "line": {"width": 2}},
                 hovertext=f"{row['label']}<br>{EVIDENCE[row['evidence']]}",
                 hovertemplate="<b>%{y}</b><br>%{hovertext}<extra></extra>",
             )
         _captions(figure, row, ink)
     figure.add_vline(x=0, line={"color": ink.muted, "width": 1})
-    figure.update_xaxes(tickformat="$~s", nticks=5, gridcolor=ink.line, zeroline=False, rangemode="tozero")
+    ends = [0.0, *(row[end] for row in rows for end in ("saving", "low", "high") if row[end] is not None)]
+    figure.update_xaxes(range=_padded(ends, 0.04), tickformat="$,~g", nticks=5, gridcolor=ink.line, zeroline=False)
     _by_name(figure, [row["name"] for row in rows])
     said = "; ".join(f"{row['name']}: {row['label']}, {title(row['evidence'])}" for row in rows)
     table = pl.DataFrame(
@@ -155,7 +163,7 @@ def tornado(rows: Sequence[Row], ink: Ink) -> Chart:
         _captions(figure, {"name": row["assumption"], "label": f"{words.usd(low)} to {words.usd(high)}"}, ink)
     if ordered:
         figure.add_vline(x=ordered[0]["base"], line={"color": ink.text, "width": 1.5, "dash": "dash"})
-    figure.update_xaxes(tickformat="$~s", nticks=5, gridcolor=ink.line, zeroline=False)
+    figure.update_xaxes(tickformat="$,~g", nticks=5, gridcolor=ink.line, zeroline=False)
     _by_name(figure, names)
     said = "; ".join(f"{row['assumption']}: {words.usd(row['low'])} to {words.usd(row['high'])}" for row in ordered)
     table = pl.DataFrame(
@@ -186,22 +194,30 @@ def frontier(points: Sequence[Row], ink: Ink) -> Chart:
         line={"color": _WHISKER, "width": 2, "shape": "hv"},
         hoverinfo="skip",
     )
-    for on_line, symbol in ((True, "circle"), (False, "circle-open")):
-        chosen = [point for point in known if bool(point["on_frontier"]) is on_line]
+    for place, point in enumerate(sorted(known, key=lambda point: point["usd"])):
         figure.add_scatter(
-            x=[point["usd"] for point in chosen],
-            y=[point["success"] for point in chosen],
-            mode="markers+text" if len(known) <= 12 else "markers",
-            text=[point["name"].replace("<", "&lt;") for point in chosen],
-            textposition="top center",
+            x=[point["usd"]],
+            y=[point["success"]],
+            mode="markers+text" if len(known) <= _MOST_LABELS else "markers",
+            text=[point["name"].replace("<", "&lt;")],
+            # Neighbours are often close: their names stand on either side.
+            textposition="top center" if place % 2 else "bottom center",
             textfont={"color": ink.text},
-            customdata=[point["name"] for point in chosen],
-            marker={"size": 11, "symbol": symbol, "color": _DOT, "line": {"width": 2}},
-            hovertext=[point["note"] for point in chosen],
-            hovertemplate="<b>%{customdata}</b><br>$%{x:,.4~g}, %{y:.1%}<br>%{hovertext}<extra></extra>",
+            marker={
+                "size": 11,
+                "symbol": "circle" if point["on_frontier"] else "circle-open",
+                "color": _DOT,
+                "line": {"width": 2},
+            },
+            hovertext=[point["note"]],
+            hovertemplate=f"<b>{point['name']}</b><br>$%{{x:,.4~g}}, %{{y:.1%}}<br>%{{hovertext}}<extra></extra>",
         )
-    figure.update_xaxes(tickformat="$~g", nticks=6, gridcolor=ink.line, zeroline=False, title="Cost of a run")
-    figure.update_yaxes(tickformat=".0%", nticks=5, gridcolor=ink.line, zeroline=False, automargin=True)
+    across, up = (_padded([point[name] for point in known], share) for name, share in (("usd", 0.25), ("success", 0.2)))
+    figure.update_xaxes(
+        range=across, tickformat="$,~g", nticks=6, gridcolor=ink.line, zeroline=False, title="Cost of a run"
+    )
+    figure.update_yaxes(range=up, tickformat=".0%", nticks=5, gridcolor=ink.line, zeroline=False, automargin=True)
+    figure.update_layout(margin={"b": 48})
     said = "; ".join(
         f"{point['name']}: {words.usd(point['usd'])}, {words.percent(point['success'])}" for point in known
     )
@@ -246,6 +262,13 @@ def miss_ratio(curve: pl.DataFrame, ink: Ink, *, unit: str) -> Chart:
     return Chart(figure, f"Miss ratio by capacity: {said}.", table)
 
 
+def _padded(values: Sequence[float], share: float) -> list[float]:
+    """Return a range with room for names around the marks."""
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    room = ((high - low) or abs(high) or 1.0) * share
+    return [low - room, high + room]
+
+
 def _saving_row(result: Result, per_month: float) -> Row:
     saving = result.saving
     monthly = [None if value is None else value * per_month for value in (saving.value, saving.low, saving.high)]
@@ -256,7 +279,7 @@ def _saving_row(result: Result, per_month: float) -> Row:
         if monthly[1] is not None and monthly[2] is not None:
             label += f"  ({words.usd(monthly[1])} to {words.usd(monthly[2])})"
     return {
-        "name": result.name,
+        "name": named(result),
         "evidence": result.evidence,
         **dict(zip(("saving", "low", "high"), monthly, strict=True)),
         "label": label,
@@ -268,18 +291,19 @@ def _end(value: float | None) -> str:
 
 
 def _captions(figure: go.Figure, row: Row, ink: Ink) -> None:
-    """Write the name on the left and the figure on the right, above the mark: a phone has no room beside it."""
+    """Write the name and the figure above the mark, one below the other: a phone has no room for both in a line."""
     evidence = f"  <span style='opacity:.75'>{title(row['evidence'])}</span>" if "evidence" in row else ""
-    for x, anchor, text in ((0, "left", row["name"].replace("<", "&lt;") + evidence), (1, "right", row["label"])):
+    for up, text in ((36, row["name"].replace("<", "&lt;") + evidence), (19, row["label"])):
         figure.add_annotation(
-            x=x,
+            x=0,
             xref="paper",
-            xanchor=anchor,
+            xanchor="left",
             y=row["name"],
-            yshift=17,
+            yshift=up,
             text=text,
             showarrow=False,
             font={"color": ink.text, "size": 12},
+            bgcolor=ink.ground,
         )
 
 
@@ -288,7 +312,7 @@ def _by_name(figure: go.Figure, names: Sequence[str]) -> None:
         type="category",
         categoryorder="array",
         categoryarray=list(reversed(names)),
-        range=[-0.5, len(names) - 0.3],
+        range=[-0.35, len(names) - 0.3],
         showticklabels=False,
         showgrid=False,
     )

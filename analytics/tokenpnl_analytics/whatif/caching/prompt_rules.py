@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 _ANTHROPIC = "platform.claude.com/docs/en/build-with-claude/prompt-caching"
 _OPENAI = "developers.openai.com/api/docs/guides/prompt-caching"
 _GOOGLE = "ai.google.dev/gemini-api/docs/caching"
+_DEEPSEEK = "api-docs.deepseek.com/guides/kv_cache"
 READ = date(2026, 11, 24)
 """When the sources were read; a rule says since when it holds where its source does."""
 
@@ -94,6 +95,12 @@ def _gemini(models: tuple[str, ...], minimum: int, read: str, *, explicit: bool)
     return PromptRule(name, "google", models, ttl_s, *factors, _GOOGLE, since=since, storage=explicit)
 
 
+def _deepseek(models: tuple[str, ...], read: str) -> PromptRule:
+    # The guide speaks of hours to days; the shorter end flatters nobody.
+    factors = (Decimal(1), Decimal(read), 64, 64)
+    return PromptRule("deepseek", "deepseek", models, 3600.0, *factors, _DEEPSEEK, since=date(2024, 8, 2))
+
+
 RULES: tuple[PromptRule, ...] = (
     *_anthropic(),
     _openai(("gpt-4o*", "o1*", "o3-mini*", "chatgpt-4o*"), write="1", read="0.5"),
@@ -109,6 +116,8 @@ RULES: tuple[PromptRule, ...] = (
             _gemini(("gemini-*",), 4096, "0.1", explicit=explicit),
         )
     ),
+    _deepseek(("deepseek-v4*",), "0.02"),
+    _deepseek(("*",), "0.1"),
 )
 
 STORAGE: tuple[tuple[str, Decimal], ...] = (("gemini-*-flash*", Decimal(1)), ("gemini-*", Decimal("4.5")))
