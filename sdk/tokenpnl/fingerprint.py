@@ -19,9 +19,11 @@ BLOCK_TOKENS: Final = 128
 # A tokenizer would weigh more than the whole SDK; providers document about four characters a token.
 _BLOCK_CHARACTERS: Final = BLOCK_TOKENS * 4
 _MOST_BLOCKS: Final = 512
+_MOST_MESSAGES: Final = 64
 _DEFAULT_KEY: Final = b"tokenpnl: set TOKENPNL_FINGERPRINT_KEY to a secret of the tenant"
 # Providers cache a prompt in this order, so a changed question keeps the fingerprints of the tools before it.
-_PROMPT_ORDER: Final = ("tools", "system", "instructions", "system_instruction", "messages", "input", "contents")
+_SAID: Final = ("system", "instructions", "system_instruction", "messages", "input", "contents")
+_PROMPT_ORDER: Final = ("tools", *_SAID)
 
 
 def _key() -> bytes:
@@ -87,3 +89,32 @@ def chained_blocks(prompt: object) -> list[str]:
         link = hmac.digest(key, link + block, "sha256")
         chain.append(link.hex()[:16])
     return chain
+
+
+def message_fingerprints(prompt: object) -> list[str]:
+    """Return one fingerprint per message of a prompt, that of its text alone; of more than 64 the last 64.
+
+    An answer that a later prompt holds as a message has the fingerprint that `Call.output` gave it, whoever is said to
+    speak. A message of several parts has one each; definitions of tools are no messages; one plain text has none, as
+    its fingerprint is the prompt's.
+
+    Args:
+        prompt: as of `chained_blocks`.
+    """
+    return [] if isinstance(prompt, str) else [fingerprint(text) for text in _texts(prompt)[-_MOST_MESSAGES:]]
+
+
+def _texts(value: object) -> list[object]:
+    """Return what a prompt, a message or a part of one says; what is not text (an image, a call of a tool) is whole."""
+    dump = getattr(value, "model_dump", None)
+    plain = _plain(value) if callable(dump) else value
+    if isinstance(plain, (list, tuple)):
+        return [text for item in plain for text in _texts(item)]
+    if not isinstance(plain, Mapping):
+        return [plain]
+    inside = [plain[key] for key in ("content", "parts", "text") if isinstance(plain.get(key), (str, list, tuple))]
+    if inside:
+        return _texts(inside[0])
+    if "role" in plain or "type" in plain:
+        return [plain]
+    return [text for key in _SAID if plain.get(key) for text in _texts(plain[key])]

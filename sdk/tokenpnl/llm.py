@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind
 from tokenpnl import semconv
 from tokenpnl.blocks import Block, Handle, start_span
 from tokenpnl.context import attempt_of
-from tokenpnl.fingerprint import BLOCK_TOKENS, canonical, chained_blocks, fingerprint
+from tokenpnl.fingerprint import BLOCK_TOKENS, canonical, chained_blocks, fingerprint, message_fingerprints
 from tokenpnl.guard import Shield
 from tokenpnl.state import state
 from tokenpnl.streams import StreamReader, StreamTap
@@ -58,13 +58,14 @@ class Call(Handle):
         self._handed_out = False
 
     def prompt(self, prompt: object) -> Self:
-        """Fingerprint the request: as a whole, and by chained blocks, so that common prefixes show.
+        """Fingerprint the request: as a whole, by message, and by chained blocks, so that common prefixes show.
 
         Args:
             prompt: text, a list of messages, or a mapping with `tools`, `system`, `messages`.
         """
         with Shield("fingerprint a prompt"):
             self.set(semconv.PROMPT_HASH, fingerprint(prompt))
+            self.set(semconv.PROMPT_MESSAGES, message_fingerprints(prompt) or None)
             blocks = chained_blocks(prompt)
             if blocks:
                 self.set(semconv.PROMPT_BLOCKS, blocks).set(semconv.PROMPT_BLOCK_TOKENS, BLOCK_TOKENS)

@@ -50,6 +50,7 @@ def test_content_is_known_by_the_words_of_its_key(key: str, kind: Content) -> No
         "gen_ai.request.reasoning.level",
         "server.address",
         "tokenpnl.prompt.blocks",
+        "tokenpnl.prompt.messages",
         "metadata.user_api_key_alias",
         "embedding.model_name",
     ],

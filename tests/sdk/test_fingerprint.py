@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionMessage
 
-from tokenpnl.fingerprint import chained_blocks, fingerprint
+from tokenpnl.fingerprint import chained_blocks, fingerprint, message_fingerprints
 from tokenpnl.state import state
 
 
@@ -94,3 +94,38 @@ def test_bytes_and_foreign_containers_have_fingerprints_of_their_content() -> No
     assert fingerprint({"image": b"one"}) != fingerprint({"image": b"two"})
     assert fingerprint({"k": MappingProxyType({"a": 1})}) == fingerprint({"k": {"a": 1}})
     assert fingerprint({"k": deque([1, 2])}) == fingerprint({"k": [1, 2]})
+
+
+def test_an_answer_is_found_again_among_the_messages_of_a_later_prompt() -> None:
+    later = {
+        "system": "Be brief.",
+        "tools": [{"name": "search"}],
+        "messages": [{"role": "user", "content": "q"}, ChatCompletionMessage(role="assistant", content="the answer")],
+    }
+    assert message_fingerprints(later) == [fingerprint("Be brief."), fingerprint("q"), fingerprint("the answer")]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        ["one", "two"],
+        [{"role": "user", "content": [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]}],
+        {"contents": [{"role": "user", "parts": [{"text": "one"}, {"text": "two"}]}], "model": "gemini-2.5-pro"},
+        {"instructions": "one", "input": "two"},
+    ],
+    ids=["texts", "parts", "gemini", "responses"],
+)
+def test_every_message_has_the_fingerprint_of_its_text_in_every_shape(prompt: object) -> None:
+    assert message_fingerprints(prompt) == [fingerprint("one"), fingerprint("two")]
+
+
+def test_what_is_not_text_counts_as_one_message() -> None:
+    call = {"type": "tool_use", "name": "search", "input": {"q": "refund"}}
+    assert message_fingerprints([{"role": "assistant", "content": [call]}]) == [fingerprint(call)]
+    silent = {"role": "assistant", "content": None, "tool_calls": []}
+    assert message_fingerprints([silent]) == [fingerprint(silent)]
+
+
+def test_one_plain_text_has_no_messages_and_a_long_conversation_its_last_ones() -> None:
+    assert message_fingerprints("refund") == []
+    assert message_fingerprints([f"m{k}" for k in range(100)]) == [fingerprint(f"m{k}") for k in range(36, 100)]

@@ -62,6 +62,16 @@ def test_a_call_writes_the_newest_genai_names_and_no_content(recorded: Recording
     assert "secret" not in span.to_json()
 
 
+def test_a_later_call_holds_an_earlier_answer_among_its_messages(recorded: Recording) -> None:
+    with tokenpnl.llm_call("openai", "gpt-5", prompt="question") as call:
+        call.output(content="the answer")
+    with tokenpnl.llm_call("openai", "gpt-5-mini", prompt=[{"role": "user", "content": "the answer"}]):
+        pass
+    first, second = (recorded.span(f"chat {model}").attributes for model in ("gpt-5", "gpt-5-mini"))
+    assert second["tokenpnl.prompt.messages"] == (first["tokenpnl.output.hash"],)
+    assert "tokenpnl.prompt.messages" not in first
+
+
 def test_a_decorated_function_has_its_returned_response_read(recorded: Recording) -> None:
     @tokenpnl.llm_call("openai", "gpt-5")
     def ask() -> ChatCompletion:

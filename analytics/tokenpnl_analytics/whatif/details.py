@@ -23,6 +23,7 @@ _NUMBERS: Mapping[str, str] = {
     "confidence": semconv.CONFIDENCE,
 }
 _LISTS: Mapping[str, str] = {
+    "messages": semconv.PROMPT_MESSAGES,
     "blocks": semconv.PROMPT_BLOCKS,
     "route_candidates": semconv.ROUTE_CANDIDATES,
     "stop_sequences": "gen_ai.request.stop_sequences",
@@ -40,9 +41,9 @@ def call_details(spans: pl.DataFrame) -> pl.DataFrame:
     Returns:
         `trace_id`, `span_id`, `output_hash`; texts `prompt_name`, `prompt_version`, `output_schema`, `output_type`,
         `route_policy`, `route_arm`, `route_inputs` (JSON); float64 `temperature`, `max_output_tokens`, `block_tokens`,
-        `route_propensity` (0 to 1), `confidence` (0 to 1); lists of text `blocks` (chained prompt fingerprints),
-        `route_candidates`, `stop_sequences`. NULL: the emitter does not tell, or tells something else than such a
-        value. Sorted by trace and span.
+        `route_propensity` (0 to 1), `confidence` (0 to 1); lists of text `messages` (fingerprints of what each message
+        of the prompt says), `blocks` (chained prompt fingerprints), `route_candidates`, `stop_sequences`. NULL: the
+        emitter does not tell, or tells something else than such a value. Sorted by trace and span.
     """
     newest = spans.sort("trace_id", "span_id", "ended_at", "content_hash", nulls_last=False).unique(
         ["trace_id", "span_id"], keep="last", maintain_order=True
