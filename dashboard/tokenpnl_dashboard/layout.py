@@ -11,7 +11,8 @@ from tokenpnl_dashboard import words
 from tokenpnl_dashboard.shapes.statement_table import NO_INVOICE, OF_INVOICES
 
 _MOST_ACROSS = 5
-_ALWAYS = ("traced_usd", "billed_usd")
+_BILL = ("traced_usd", "billed_usd")
+"""What says so where no invoice is reconciled; else every step does, also with 0."""
 _FACTORS = ("design_effect", "runs_per_business_id")
 _CONTRIBUTION = ("cost_usd", "successes", "usd_per_success")
 _BRIEF = {
@@ -79,7 +80,9 @@ def _values_down(found: pl.DataFrame, keys: list[str], brief: Sequence[str]) -> 
 
 
 def _lines_down(found: pl.DataFrame, key: str | None) -> pl.DataFrame:
-    measures = [name for name in found.columns if name != key and (name in _ALWAYS or _says(found[name]))]
+    invoiced = "billed_usd" in found.columns and found["billed_usd"].count() > 0
+    always = OF_INVOICES if invoiced else _BILL
+    measures = [name for name in found.columns if name != key and (name in always or _says(found[name]))]
     heads = _heads(found[key]) if key else ["total"]
     columns = {
         head: [_cell(name, row[name]) for name in measures]

@@ -1,7 +1,7 @@
 """Prepaid credit: an asset until the provider's usage takes it, first bought first used; it changes no cost."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import polars as pl
@@ -11,6 +11,7 @@ from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.rules.commitments import Prepaid
 
 BOUGHT, USED, EXPIRED = "bought", "used", "expired"
+_MOVES = (BOUGHT, USED, EXPIRED)
 MOVES = pl.Schema(
     {
         "name": pl.String(),
@@ -93,12 +94,37 @@ def balances(entries: Sequence[Prepaid], usage: pl.DataFrame, *, as_of: date) ->
         schema={"name": pl.String, "provider": pl.String, "bought_on": pl.Date, "expires": pl.Date},
         orient="row",
     )
-    sums = moves(entries, usage, as_of=as_of).group_by("name").agg(*(_sum(move) for move in (BOUGHT, USED, EXPIRED)))
+    sums = moves(entries, usage, as_of=as_of).group_by("name").agg(*(_sum(move) for move in _MOVES))
     return (
         known.join(sums, on="name", how="left")
         .with_columns((pl.col("bought_usd") - pl.col("used_usd") - pl.col("expired_usd")).alias("balance_usd"))
         .sort("bought_on", "name")
     )
+
+
+def in_month(entries: Sequence[Prepaid], usage: pl.DataFrame, *, first: date, last: date) -> pl.DataFrame:
+    """Return what each credit came to in a month, and what was left of it at its end, in the order of purchase.
+
+    Args:
+        entries: what was bought.
+        usage: result of `usage_by_day`, from the first purchase on.
+        first: first day of the month.
+        last: last day of the month, or the newest that is known.
+
+    Returns:
+        `name, provider, bought_usd, used_usd, expired_usd` of the month, `balance_usd` at the end of its last day;
+        credit that nothing was left of before the month, or that is bought later, has no row.
+    """
+    # What expires on the last day is known to have expired the day after.
+    until = moves(entries, usage, as_of=last + timedelta(days=1)).filter(pl.col("day") <= last)
+    here = pl.col("day") >= first
+    signed = pl.when(pl.col("move") == BOUGHT).then(pl.col("usd")).otherwise(-pl.col("usd"))
+    sums = until.group_by("name", "provider", maintain_order=True).agg(
+        *(pl.col("usd").filter(here & (pl.col("move") == move)).sum().alias(f"{move}_usd") for move in _MOVES),
+        signed.filter(~here).sum().alias("before_usd"),
+        signed.sum().alias("balance_usd"),
+    )
+    return sums.filter((pl.col("before_usd") != 0) | (pl.col("bought_usd") != 0)).drop("before_usd")
 
 
 def _sum(move: str) -> pl.Expr:

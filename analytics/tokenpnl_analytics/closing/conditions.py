@@ -68,6 +68,24 @@ def all_mapped(unmapped: pl.DataFrame) -> Condition:
     )
 
 
+def prepaid_posted(credits_of_month: pl.DataFrame, lacking: str) -> Condition:
+    """Return whether the month's prepaid credit can be posted, and what it came to.
+
+    Args:
+        credits_of_month: result of `prepaid.in_month`.
+        lacking: what the account map lacks for it; empty: nothing.
+    """
+    told = "; ".join(
+        f"{row['name']} ({row['provider']}): {usd_text(row['used_usd'])} USD used, {usd_text(row['expired_usd'])} USD "
+        f"expired, {usd_text(row['balance_usd'])} USD left"
+        for row in credits_of_month.iter_rows(named=True)
+    )
+    if lacking:
+        return Condition("prepaid", fulfilled=False, told=f"{told}; {lacking}", remedy="add it to accounts.yaml")
+    expired = credits_of_month["expired_usd"].sum() > 0
+    return Condition("prepaid", fulfilled=True, told=told + ("; write off what expired" if expired else ""))
+
+
 def all_priced(lines: pl.DataFrame, most_unpriced_share: Decimal, signed: Mapping[str, str]) -> Condition:
     """Return whether enough tokens of the month have a price.
 

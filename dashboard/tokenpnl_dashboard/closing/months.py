@@ -11,6 +11,7 @@ import polars as pl
 
 from tokenpnl.errors import ConfigurationError, RefusedInputError, StoreError
 from tokenpnl.tables import ATTEMPTS, RUNS
+from tokenpnl_analytics.capacity.prepaid import usage_by_day
 from tokenpnl_analytics.closing.accrual import INVOICES, accrual
 from tokenpnl_analytics.closing.close import ORIGIN, Frozen, empty_lines, manifest, with_origin
 from tokenpnl_analytics.closing.conditions import (
@@ -29,10 +30,13 @@ from tokenpnl_analytics.periods import parse_period
 from tokenpnl_analytics.pricing.trueups import true_ups
 from tokenpnl_analytics.rules.accounts import ACCOUNTS
 from tokenpnl_analytics.rules.close import CLOSE
-from tokenpnl_analytics.rules.prices import CONTRACT, FX, PriceFile
+from tokenpnl_analytics.rules.commitments import COMMITMENTS
+from tokenpnl_analytics.rules.prices import CONTRACT, FX
 from tokenpnl_dashboard.book import Book
+from tokenpnl_dashboard.closing.credit import conditions_of, credit_in, first_purchase
 from tokenpnl_dashboard.closing.snapshots import Snapshot, verified
 from tokenpnl_dashboard.output import plain
+from tokenpnl_dashboard.questions.capacities import contracted_usage
 from tokenpnl_dashboard.questions.lines import line_items
 from tokenpnl_dashboard.rules.configuration import Configuration
 from tokenpnl_ingest.control import Close, CloseState, ControlStore, FxRate, MonthSpan
@@ -79,7 +83,7 @@ class Closing:
         A closed month is settled by the contract that it was closed with: new terms are a matter of open months.
         """
         lines = line_items(self.book, since=span.since, until=span.until)
-        terms = self._contract(span.month)
+        terms = self._rules_in(span.month).read(CONTRACT)
         if not (terms.volume_tiers or terms.rebates):
             return lines
         # Providers count a volume by months in UTC.
@@ -152,10 +156,23 @@ class Closing:
             month_over(month, span.until, now=now),
             books_done(len(self.control.open_rebooks())),
             all_mapped(unmapped(lines, rules.read(ACCOUNTS))),
+            *conditions_of(self.credit(month), month_span(month, "UTC"), self._rules_in(month).read(ACCOUNTS)),
             all_priced(lines, rules.read(CLOSE).most_unpriced_share, signed),
             all_reconciled(lines, self._reconciled(month), signed),
             self._untouched(),
         ]
+
+    def credit(self, month: str) -> pl.DataFrame:
+        """Return what prepaid credit came to in the month, days in UTC as providers bill; result of `in_month`.
+
+        A closed month reads the commitments.yaml that was frozen with it, and usage as posted.
+        """
+        billed, stated = month_span(month, "UTC"), self._rules_in(month).read(COMMITMENTS).prepaid
+        if stated and self.control.state_of(month) is CloseState.CLOSED:
+            usage = usage_by_day(self.posted(first_purchase(stated), billed.until))
+        else:
+            usage = contracted_usage(self.book, stated)
+        return credit_in(stated, usage, billed, self.book.version().newest_at)
 
     def accrual(self, month: str) -> pl.DataFrame:
         """Return what to accrue for the month, as `accrual.accrual` describes it."""
@@ -246,9 +263,9 @@ class Closing:
             raise RefusedInputError(f"{month} is {self.control.state_of(month).value}, not closed: nothing to restate")
         return step
 
-    def _contract(self, month: str) -> PriceFile:
+    def _rules_in(self, month: str) -> Configuration:
         closed = self.control.state_of(month) is CloseState.CLOSED
-        return (self.snapshot(month).rules if closed else self.configuration).read(CONTRACT)
+        return self.snapshot(month).rules if closed else self.configuration
 
     def _frozen(self, span: MonthSpan) -> Frozen:
         for _ in range(_READINGS):

@@ -20,10 +20,12 @@ _RESIDUALS = {"period": pl.Date(), "provider": pl.String(), "usd": MONEY}
 def entries(closing: Closing, period: Period, accounts: AccountsFile) -> list[pl.DataFrame]:
     """Return the entries of the period, columns of the journal; days and months in UTC, as providers bill.
 
+    A period that is one closed month reads the commitments.yaml that was frozen with it.
+
     Raises:
         ConfigurationError: the map has no account for one of them.
     """
-    stated = closing.configuration.read(COMMITMENTS).prepaid
+    stated = closing.rules_of(period.since, period.until).read(COMMITMENTS).prepaid
     found = []
     if stated:
         newest = closing.book.version().newest_at

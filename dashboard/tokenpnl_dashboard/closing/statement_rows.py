@@ -55,9 +55,9 @@ def with_rows(found: pl.DataFrame, closing: Closing, shown: Shown) -> pl.DataFra
         shown: what the statement is of.
 
     Returns:
-        The rows in order, and where each applies: `billed_ladder.LADDER` (of the whole, by month and by provider, as an
-        invoice tells nothing of workflows), `budget_rows.ROWS`, `true_up_estimated_usd` (of the whole, by month,
-        provider, model and tenant).
+        The rows in order with, after `effective_usd` and where each applies: `billed_ladder.LADDER` (of the whole, by
+        month and by provider, as an invoice tells nothing of workflows), `budget_rows.ROWS`, `true_up_estimated_usd`
+        (of the whole, by month, provider, model and tenant).
     """
     keyed = found.with_columns(_key_of(found, shown))
     by = [_KEY] if shown.by else []
@@ -67,7 +67,9 @@ def with_rows(found: pl.DataFrame, closing: Closing, shown: Shown) -> pl.DataFra
     terms = closing.configuration.read(CONTRACT)
     if (terms.volume_tiers or terms.rebates) and _tells(shown, _KNOWN_TO_TERMS):
         keyed = with_estimated_true_up(keyed, _settled_so_far(closing, shown), by)
-    return keyed.drop(_KEY)
+    beside = [name for name in keyed.columns if name not in found.columns and name != _KEY]
+    after = found.columns.index("effective_usd") + 1
+    return keyed.select(*found.columns[:after], *beside, *found.columns[after:])
 
 
 def _tells(shown: Shown, known: Sequence[str]) -> bool:

@@ -1,6 +1,6 @@
 """Capacity: what GPUs and commitments cost, how much of them is idle, and where models ran."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
@@ -74,6 +74,7 @@ def _draw(choice: Choice) -> None:
             clickable=False,
         )
         _bases(pools)
+    _prepaid()
     if options.is_empty():
         cards.nothing_here("No calls here", "No model call in this window matches the filters.")
     else:
@@ -83,6 +84,31 @@ def _draw(choice: Choice) -> None:
         "capacity, use whether it worked: high allocation with low use is a utilisation problem, the reverse a model "
         "problem. Options are observed, not an experiment; a total includes the share of what its pools left idle."
     )
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _credit(version: int, stamp: str, day: date) -> pl.DataFrame:  # noqa: ARG001 key
+    return capacities.credit(book(), rules(COMMITMENTS).prepaid, as_of=day)
+
+
+def _prepaid() -> None:
+    stated, day = rules(COMMITMENTS), edition().as_of.date()
+    if not stated.prepaid:
+        return
+    found = _credit(edition().data_version, stated.model_dump_json(), day)
+    table = found.select(
+        Credit=pl.col("name"),
+        Provider=pl.col("provider"),
+        Expires=pl.Series([f"{day:%-d %b %Y}" if day else "never" for day in found["expires"]], dtype=pl.String),
+    )
+    for title in ("Bought", "Used", "Expired", "Balance"):
+        table = table.with_columns(
+            pl.Series(title, [words.usd(value) for value in found[f"{title.lower()}_usd"]], dtype=pl.String)
+        )
+    with st.container(border=True, key="card_prepaid"):
+        cards.heading("Prepaid credit")
+        st.caption(f"An asset until it is used, and no cost; as of {day:%-d %b %Y}. First bought is first used.")
+        _table(table, "Prepaid credit: bought, used, expired, and what is left", left=("Credit", "Provider", "Expires"))
 
 
 def _begin() -> None:

@@ -38,6 +38,7 @@ def _draw(closing: Closing) -> None:
             st.markdown("Set the providers' reports against the traces; the result appears here:")
             st.code(_COMMAND.format(month=month), language=None)
     _checklist(closing, month)
+    _prepaid(closing, month)
     if state is CloseState.CLOSED:
         _restated(closing, month)
     st.caption(
@@ -135,6 +136,22 @@ def _checklist(closing: Closing, month: str) -> None:
             seal = f"; SHA-256 {step.snapshot_sha256[:16]}" if step.snapshot_sha256 else ""
             told = f"{STATE[step.state].capitalize()}. {words.moment(step.at)}, by {step.preparer}{approved}{seal}"
             st.caption(words.markdown(told))
+
+
+def _prepaid(closing: Closing, month: str) -> None:
+    found = closing.credit(month)
+    if found.is_empty():
+        return
+    with st.container(border=True):
+        cards.heading("Prepaid credit")
+        table = found.select(Credit=pl.col("name"), Provider=pl.col("provider"))
+        for title in ("Bought", "Used", "Expired", "Balance"):
+            table = table.with_columns(pl.Series(title, [words.usd(v) for v in found[f"{title.lower()}_usd"]]))
+        cards.table(table, alt=f"Prepaid credit in {month}: bought, used, expired, and what is left")
+        st.caption(
+            "An asset until it is used, and no cost. Bought, used and expired in the month; the balance at its end. A "
+            "closed month reads the commitments.yaml that was frozen with it."
+        )
 
 
 def _restated(closing: Closing, month: str) -> None:
