@@ -1,11 +1,14 @@
 """One row per answer of a model in production: what can be said of it without its content."""
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from tokenpnl.model import AttemptStatus, Operation
 
 _RUN = ["tenant", "run_id"]
 _TOOL_CALLS = ("tool_calls", "tool_use", "tool_call", "function_call")
+_SAME_CONVERSATION = 0.5
 _SETTLED_TYPES = ("json", "json_object", "json_schema")
 
 
@@ -19,12 +22,13 @@ def answers(attempts: pl.DataFrame, details: pl.DataFrame) -> pl.DataFrame:
     Returns:
         `workflow, step, started_at, week` (its Monday, UTC), `input_key`, `output_key` (fingerprints; NULL: not
         logged), `answer_tokens` (reasoning included), `structured` (follows a schema or is JSON; NULL: neither is
-        told), `temperature`, `tool_choice`, `near_overlap` (share of the input's blocks that the same step's input in
-        the run before also began with), `context_overlap` (the same against the model call before it in its run; NULL:
-        no blocks, or none before it), `copied` (the answer is, whole, an earlier answer of another step of its run, or
-        the whole input of a later one; NULL: not logged), `repair` (another step's answer before it was invalid; NULL:
-        validity is not told). Evaluation, repeats in a loop, failed and superseded attempts are left out. Sorted by run
-        and start.
+        told), `temperature`, `tool_choice`, `near_overlap` (share of the input's blocks that the step's input before
+        also began with; of its messages that were among the ones before, where blocks are not logged),
+        `context_overlap` (the same against the model call before it in its run; NULL: neither is logged, or none is
+        before it), `copied` (the answer is, whole, an earlier answer of another step of its run, or a message of a
+        later call of another step that does not go on with the same conversation; NULL: not logged), `repair` (another
+        step's answer before it was invalid; NULL: validity is not told). Evaluation, repeats in a loop, failed and
+        superseded attempts are left out. Sorted by run and start.
     """
     asked = (
         attempts.filter(
@@ -36,7 +40,7 @@ def answers(attempts: pl.DataFrame, details: pl.DataFrame) -> pl.DataFrame:
         .sort(*_RUN, "started_at", "attempt_id")
     )
     overlapping = asked.with_columns(
-        _overlap(pl.col("blocks").shift(1).over(_RUN)).alias("context_overlap"),
+        _overlap(_RUN).alias("context_overlap"),
         (pl.col("output_valid").shift(1) == pl.lit(value=False)).over(_RUN).alias("before_invalid"),
         (pl.col("step").shift(1) != pl.col("step")).over(_RUN).alias("before_other"),
     )
@@ -44,9 +48,7 @@ def answers(attempts: pl.DataFrame, details: pl.DataFrame) -> pl.DataFrame:
         (pl.col("status") == AttemptStatus.OK.value) & ~pl.col("looped") & ~pl.col("superseded") & ~pl.col("rejected")
     )
     same_step = ["tenant", "workflow", "step"]
-    near = used.sort("started_at", "attempt_id").with_columns(
-        _overlap(pl.col("blocks").shift(1).over(same_step)).alias("near_overlap")
-    )
+    near = used.sort("started_at", "tenant", "attempt_id").with_columns(_overlap(same_step).alias("near_overlap"))
     return (
         near.join(_copied(used), on=["tenant", "attempt_id"], how="left", maintain_order="left")
         .select(
@@ -70,14 +72,19 @@ def answers(attempts: pl.DataFrame, details: pl.DataFrame) -> pl.DataFrame:
             .then(pl.lit(value=False))
             .alias("repair"),
         )
-        .sort(*_RUN, "started_at")
+        .sort(*_RUN, "started_at", maintain_order=True)
     )
 
 
-def _overlap(before: pl.Expr) -> pl.Expr:
+def _overlap(of: Sequence[str]) -> pl.Expr:
+    """Return the share of a prompt that the one before it, among those equal in these columns, already held."""
     # Blocks are chained, so what two lists share is what their prompts begin with alike.
-    shared = pl.col("blocks").list.set_intersection(before).list.len()
-    return pl.when(before.is_not_null()).then(shared / pl.col("blocks").list.len())
+    return pl.coalesce(_in_common(pl.col(name), pl.col(name).shift(1).over(of)) for name in ("blocks", "messages"))
+
+
+def _in_common(now: pl.Expr, before: pl.Expr) -> pl.Expr:
+    shared = now.list.set_intersection(before).list.len()
+    return pl.when(before.is_not_null()).then(shared / now.list.n_unique()).fill_nan(None)
 
 
 def _structured() -> pl.Expr:
@@ -87,21 +94,28 @@ def _structured() -> pl.Expr:
 
 
 def _copied(used: pl.DataFrame) -> pl.DataFrame:
-    """Return of each answer whether another step of its run gave it before, or took it whole as its input later."""
-    mine = used.filter(pl.col("output_hash").is_not_null()).select(
-        *_RUN, "attempt_id", "step", "started_at", "output_hash"
+    """Return of each answer whether another step of its run gave it before, or was handed it whole later."""
+    # One plain text has no messages: the fingerprint of the prompt is that of its text.
+    text = pl.when(pl.col("prompt_hash").is_not_null()).then(pl.concat_list("prompt_hash"))
+    asked = used.select(
+        *_RUN, "attempt_id", "step", "started_at", "output_hash", pl.coalesce("messages", text).alias("inputs")
     )
-    said = mine.select(*_RUN, "output_hash", pl.col("step").alias("other"), pl.col("started_at").alias("at"))
-    read = used.select(
+    mine = asked.filter(pl.col("output_hash").is_not_null())
+    others = asked.select(
         *_RUN,
-        pl.col("prompt_hash").alias("output_hash"),
         pl.col("step").alias("other"),
         pl.col("started_at").alias("at"),
-    ).drop_nulls("output_hash")
+        pl.col("inputs").alias("read"),
+        pl.col("output_hash").alias("said"),
+    )
     key = [*_RUN, "output_hash"]
-    other = pl.col("other") != pl.col("step")
-    repeated = mine.join(said, on=key).filter(other & (pl.col("at") < pl.col("started_at")))
-    forwarded = mine.join(read, on=key).filter(other & (pl.col("at") > pl.col("started_at")))
+    elsewhere = pl.col("other") != pl.col("step")
+    said = others.select(*_RUN, pl.col("said").alias("output_hash"), "other", "at").drop_nulls("output_hash")
+    repeated = mine.join(said, on=key).filter(elsewhere & (pl.col("at") < pl.col("started_at")))
+    read = others.with_columns(pl.col("read").alias("output_hash")).explode("output_hash").drop_nulls("output_hash")
+    # A conversation that goes on holds its own answers: that is context sent again, and no second sign.
+    goes_on = _in_common(pl.col("inputs"), pl.col("read")).fill_null(0.0) >= _SAME_CONVERSATION
+    forwarded = mine.join(read, on=key).filter(elsewhere & (pl.col("at") > pl.col("started_at")) & ~goes_on)
     found = pl.concat([repeated.select("tenant", "attempt_id"), forwarded.select("tenant", "attempt_id")]).unique()
     return (
         mine.select("tenant", "attempt_id")

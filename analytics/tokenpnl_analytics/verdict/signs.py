@@ -56,7 +56,7 @@ class Sign:
 
 _OUTPUTS = "tokenpnl.output.hash: call.output(content=answer) in the SDK"
 _INPUTS = "tokenpnl.prompt.hash: llm_call(prompt=...) in the SDK"
-_BLOCKS = "tokenpnl.prompt.blocks: llm_call(prompt=...) in the SDK"
+_BLOCKS = "tokenpnl.prompt.blocks and tokenpnl.prompt.messages: llm_call(prompt=...) in the SDK"
 SIGNS = (
     # A label is short and one of few: both say that the answer is a label, so they count once.
     Sign("few_outputs", "form", "Few distinct answers", "distinct answers per answer given", _OUTPUTS),
@@ -78,21 +78,21 @@ SIGNS = (
         "near_duplicates",
         "context",
         "Near-duplicate inputs",
-        "share of inputs that begin like the step's input before",
+        "share of inputs that begin like the step's input before, or hold most of its messages",
         _BLOCKS,
     ),
     Sign(
         "context_resent",
         "context",
         "Context sent again, hardly changed",
-        "share of inputs that begin like the model call before in the run",
+        "share of inputs that begin like the model call before in the run, or hold most of its messages",
         _BLOCKS,
     ),
     Sign(
         "copied_forward",
         "copied",
         "Answers copied forward unchanged",
-        "share of answers that another step gave before or takes whole as its input",
+        "share of answers that another step gave before, or that a later step is handed whole",
         f"{_OUTPUTS}; {_INPUTS}",
     ),
     Sign(
