@@ -1,6 +1,7 @@
 """`cascade`: the cheap model first, the strong one where a recorded score is too low or a verifier objects."""
 
 from decimal import Decimal
+from typing import NamedTuple
 
 import polars as pl
 
@@ -8,15 +9,33 @@ from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.rules.scenario_families import Cascade, Target
 from tokenpnl_analytics.unit_cost.risk import wilson_interval
 from tokenpnl_analytics.whatif.baseline import Baseline
+from tokenpnl_analytics.whatif.families.cold_cache import COLD_WORDS, Warmth, cold_after_move, cold_after_switch
 from tokenpnl_analytics.whatif.families.served_by import ratios_in_force, seller_of, served_by, token_ratios
 from tokenpnl_analytics.whatif.replay import Replayed, ends, refused, repriced, touched
 from tokenpnl_analytics.whatif.result import Evidence
 from tokenpnl_analytics.whatif.routing.cascade import Verifier
 
 _USED = pl.col("input_total_tokens").is_not_null() & pl.col("output_total_tokens").is_not_null()
+_TOTALS = ("input_total_tokens", "output_total_tokens")
+_ATTEMPT = ["tenant", "attempt_id"]
 _TO_LOG = (
     "The score of every answer of the cheap model (call.confidence), also where nobody acts on it.",
     "A random share of the calls at each model, with its probability (call.route), and the outcome.",
+)
+
+
+class _End(NamedTuple):
+    """Tokens of the models, and warmth of their prompt caches, at one end of the range."""
+
+    tokens: str
+    cheap: Warmth
+    strong: Warmth
+
+
+_ENDS = (
+    _End("ratio", Warmth.RULES, Warmth.RULES),
+    _End("low", Warmth.WARM, Warmth.WARM),
+    _End("high", Warmth.COLD, Warmth.COLD),
 )
 
 
@@ -30,12 +49,11 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Cascade) -> Replay
     rows = frame.filter(meant)
     if rows.is_empty():
         return refused(frame, "no call with known tokens matches the scenario; widen `where`", to_log=_TO_LOG)
-    shares = _shares(rows, scenario)
+    shares = _shares(rows.filter(_own_answer(baseline, rows, scenario)), scenario)
     if isinstance(shares, str):
         return refused(frame, shares, to_log=_TO_LOG)
     middle, least, most = (
-        _cascaded(baseline, frame, scenario, share, at)
-        for share, at in zip(shares, ("ratio", "low", "high"), strict=True)
+        _cascaded(baseline, frame, scenario, share, end) for share, end in zip(shares, _ENDS, strict=True)
     )
     range_ = ends(frame, most, least, baseline.card)
     return Replayed(
@@ -50,6 +68,7 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Cascade) -> Replay
                 f"({shares[1]:.0%} to {shares[2]:.0%})."
             ),
             "Both models need the tokens that were measured, stated or assumed for them.",
+            COLD_WORDS,
         ),
         falsified_by=("Another share of calls that go on.",),
         to_log=_TO_LOG,
@@ -64,12 +83,32 @@ def _caveats(scenario: Cascade) -> tuple[str, ...]:
     return ()
 
 
-def _shares(rows: pl.DataFrame, scenario: Cascade) -> tuple[float, float, float] | str:
-    """Return the share of calls that goes on, with its range; or why nobody knows."""
+def _own_answer(baseline: Baseline, rows: pl.DataFrame, scenario: Cascade) -> pl.Series:
+    """Return whether the cheap model itself gave the answer of a row, as asked here, and its score was recorded.
+
+    A call that another scenario moved there, or asks with other tokens, has the score of another answer.
+    """
+    recorded = ["model", "provider", *_TOTALS]
+    given = baseline.attempts.select(*_ATTEMPT, *(pl.col(name).alias(f"given_{name}") for name in recorded))
+    as_given = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"given_{name}")) for name in recorded)
+    cheap = (pl.col("model") == scenario.cheap.model).fill_null(value=False)
+    return (
+        rows.join(given, on=_ATTEMPT, how="left", maintain_order="left")
+        .select((cheap & as_given & ~pl.col("added") & pl.col("confidence").is_not_null()).alias("own"))
+        .to_series()
+    )
+
+
+def _shares(scored: pl.DataFrame, scenario: Cascade) -> tuple[float, float, float] | str:
+    """Return the share of calls that goes on, with its range; or why nobody knows.
+
+    Args:
+        scored: calls whose score of the cheap model's own answer is recorded.
+        scenario: what decides.
+    """
     if scenario.verifier is None:
         if scenario.score != "confidence":
             return f"the score {scenario.score!r} is not recorded; record it with call.confidence"
-        scored = rows.filter((pl.col("model") == scenario.cheap.model) & pl.col("confidence").is_not_null())
         if scored.is_empty():
             return f"no answer of {scenario.cheap.model} has a recorded score: what it would have been is unknown"
         below = scored.filter(pl.col("confidence") < scenario.threshold).height
@@ -87,20 +126,22 @@ def _shares(rows: pl.DataFrame, scenario: Cascade) -> tuple[float, float, float]
     return goes_on(verifier.tpr, verifier.fpr), goes_on(tpr_high, fpr_high), goes_on(tpr_low, fpr_low)
 
 
-def _cascaded(baseline: Baseline, frame: pl.DataFrame, scenario: Cascade, share: float, at: str) -> pl.DataFrame:
+def _cascaded(baseline: Baseline, frame: pl.DataFrame, scenario: Cascade, share: float, end: _End) -> pl.DataFrame:
     meant = touched(scenario.where) & _USED
-    strong_usd = _strong_usd(baseline, frame, scenario, meant, at)
-    cheap = _moved(baseline, frame, scenario, scenario.cheap, (meant, at))
+    strong_usd = _strong_usd(baseline, frame, scenario, meant, end)
+    cheap = _moved(baseline, frame, scenario, scenario.cheap, (meant, end.tokens, end.cheap))
     goes_on = pl.lit(Decimal(f"{share:.9f}"), MONEY)
     if scenario.threshold is not None:
-        recorded = (pl.col("model") == scenario.cheap.model) & ~pl.col("moved") & pl.col("confidence").is_not_null()
         decided = pl.when(pl.col("confidence") < scenario.threshold).then(1).otherwise(0).cast(MONEY)
-        goes_on = pl.when(recorded).then(decided).otherwise(goes_on)
+        goes_on = pl.when("own").then(decided).otherwise(goes_on)
     check = pl.lit(scenario.verifier.usd_per_check if scenario.verifier else Decimal(0), MONEY)
     mine = pl.col("mine")
     return (
-        cheap.with_columns(strong_usd.alias("strong_usd"), frame.select(meant.alias("mine"))["mine"])
-        .with_columns((pl.col("model").ne_missing(frame["model"])).alias("moved"))
+        cheap.with_columns(
+            strong_usd.alias("strong_usd"),
+            frame.select(meant.alias("mine"))["mine"],
+            _own_answer(baseline, frame, scenario),
+        )
         .with_columns(
             pl.when(mine)
             .then(pl.col("extra_usd") + (goes_on * pl.col("strong_usd")).cast(MONEY) + check)
@@ -108,20 +149,26 @@ def _cascaded(baseline: Baseline, frame: pl.DataFrame, scenario: Cascade, share:
             .alias("extra_usd"),
             pl.when(mine).then(pl.lit(scenario.name)).otherwise("touched_by").alias("touched_by"),
         )
-        .drop("strong_usd", "moved", "mine")
+        .drop("strong_usd", "own", "mine")
     )
 
 
-def _strong_usd(baseline: Baseline, frame: pl.DataFrame, scenario: Cascade, meant: pl.Expr, at: str) -> pl.Series:
-    """Return what each call would cost at the strong model; without one that is named, at the model that served it."""
+def _strong_usd(baseline: Baseline, frame: pl.DataFrame, scenario: Cascade, meant: pl.Expr, end: _End) -> pl.Series:
+    """Return what each call would cost at the strong model; without one that is named, at the model that served it.
+
+    Only what the cheap model cannot do arrives there, so that at the dear end its cache is cold whoever served before.
+    """
     if scenario.strong is None:
-        return repriced(frame, baseline.card)["token_usd"]
-    return repriced(_moved(baseline, frame, scenario, scenario.strong, (meant, at)), baseline.card)["token_usd"]
+        there = cold_after_switch(frame, meant, Warmth.COLD) if end.strong is Warmth.COLD else frame
+    else:
+        there = _moved(baseline, frame, scenario, scenario.strong, (meant, end.tokens, end.strong))
+    return repriced(there, baseline.card)["token_usd"]
 
 
 def _moved(
-    baseline: Baseline, frame: pl.DataFrame, scenario: Cascade, target: Target, which: tuple[pl.Expr, str]
+    baseline: Baseline, frame: pl.DataFrame, scenario: Cascade, target: Target, which: tuple[pl.Expr, str, Warmth]
 ) -> pl.DataFrame:
-    meant, at = which
+    meant, at, warmth = which
     ratios = ratios_in_force(token_ratios(baseline.attempts, frame.filter(meant), target.model), scenario.tokens)
-    return served_by(frame, meant, target, seller_of(target, baseline.attempts), ratios, at=at)
+    moved = served_by(frame, meant, target, seller_of(target, baseline.attempts), ratios, at=at)
+    return cold_after_move(frame, moved, warmth)

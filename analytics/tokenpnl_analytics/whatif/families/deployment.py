@@ -4,10 +4,10 @@ import polars as pl
 
 from tokenpnl_analytics.rules.scenario_families import Api, Deployment, Devices, Servers
 from tokenpnl_analytics.whatif.baseline import Baseline
-from tokenpnl_analytics.whatif.families.self_host import USABLE, moved
+from tokenpnl_analytics.whatif.families.self_host import USABLE, moved, pool_words
 from tokenpnl_analytics.whatif.hosting.options import on_api, option_rows
 from tokenpnl_analytics.whatif.hosting.plan import Plan, latency_frame
-from tokenpnl_analytics.whatif.replay import Replayed, refused, touched
+from tokenpnl_analytics.whatif.replay import Replayed, freed_pools, given_back, refused, touched
 from tokenpnl_analytics.whatif.result import Evidence
 
 PRESENT = "present"
@@ -18,16 +18,19 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Deployment) -> Rep
 
     Calls with unknown tokens are not part of the comparison.
     """
-    rows = frame.filter(touched(scenario.where) & USABLE)
+    meant = frame.filter(touched(scenario.where))
+    rows = meant.filter(USABLE)
     if rows.is_empty():
         return refused(frame, "no call with known tokens matches the scenario; widen `where`")
-    table, fleets = option_rows(baseline, rows, scenario)
+    freed = freed_pools(baseline, meant)
+    table, fleets = option_rows(baseline, rows, scenario, freed)
     if table.height == 1:
         return refused(frame, "no option is stated; give one of managed_api, cloud, self_host, optimized, edge")
     best = _cheapest(table)
+    moving = _served_by(frame, rows, scenario, best, fleets.get(best))
     latency = [latency_frame(name, found.sized) for name, found in fleets.items()]
     return Replayed(
-        _served_by(frame, rows, scenario, best, fleets.get(best)),
+        moving if best == PRESENT else given_back(moving, freed),
         Evidence.ASSUMED,
         Evidence.NOT_IDENTIFIABLE,
         assumptions=(
@@ -38,6 +41,7 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Deployment) -> Rep
         to_log=("Shadow traffic to the option that you prefer, and score both answers.",),
         caveats=(
             "Whether the answers are as good is not part of this comparison.",
+            *(() if best == PRESENT else pool_words(meant, freed)),
             *(["Users' devices and their power are not priced."] if scenario.edge else []),
         ),
         measured={"options": table, **({"latency": pl.concat(latency)} if latency else {})},
@@ -61,14 +65,12 @@ def _served_by(
     option = getattr(scenario, best)
     if isinstance(option, Servers):
         assert fleet is not None
-        return moved(frame, rows, option, fleet, name=scenario.name, deployment=best)
+        return moved(frame, rows, option, fleet, (scenario.name, best))
     here = pl.struct("tenant", "attempt_id").is_in(rows.select(pl.struct("tenant", "attempt_id")).to_series().implode())
     chosen = frame.filter(here)
     assert isinstance(option, (Api, Devices))
     served = on_api(chosen, option) if isinstance(option, Api) else _on_devices(chosen, option)
-    served = served.with_columns(
-        pl.lit(scenario.name).alias("touched_by"), (pl.col("extra_usd") - pl.col("capacity_usd")).alias("extra_usd")
-    )
+    served = served.with_columns(pl.lit(scenario.name).alias("touched_by"))
     return frame.update(served, on=["tenant", "attempt_id"], how="left", include_nulls=True)
 
 

@@ -4,28 +4,21 @@ A call that moves to another model leaves a warm prompt cache behind: it reads i
 just seen it.
 """
 
-from datetime import timedelta
-
 import numpy as np
 import polars as pl
 
 from tokenpnl_analytics.rules.line_match import fitting
 from tokenpnl_analytics.rules.scenario_families import Route, RouteRule
 from tokenpnl_analytics.whatif.baseline import Baseline
+from tokenpnl_analytics.whatif.families.cold_cache import COLD_WORDS, Warmth, cold_after_move
 from tokenpnl_analytics.whatif.families.served_by import ratios_in_force, seller_of, served_by, token_ratios
 from tokenpnl_analytics.whatif.off_policy.evaluation import OffPolicy, evaluate
 from tokenpnl_analytics.whatif.off_policy.logged import TARGET
 from tokenpnl_analytics.whatif.replay import Replayed, ends, refused, touched
 from tokenpnl_analytics.whatif.result import Estimate, Evidence
 
-WARM_FOR = timedelta(minutes=5)
 _USED = pl.col("input_total_tokens").is_not_null() & pl.col("output_total_tokens").is_not_null()
 _SEED = 20261124
-_READ, _COLD = "input_cache_read_tokens", "input_uncached_tokens"
-_COLD_START = (
-    "A call that moves reads its prompt cold unless the new model saw that beginning within "
-    f"{WARM_FOR.seconds // 60} minutes; without prompt fingerprints it is always cold."
-)
 _CONFOUNDED = (
     "Nobody logged why a model was chosen: hard calls may have gone to one of them, so their successes cannot be "
     "compared."
@@ -43,24 +36,22 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Route) -> Replayed
     if rows.is_empty():
         return refused(frame, "no call with known tokens fits a rule; widen `where` or `when`", to_log=_TO_LOG)
 
-    def at(end: str, warm: bool | None) -> pl.DataFrame:  # noqa: FBT001 -- three ends of one range
-        moved = frame.with_columns(
-            pl.when(meant).then(_place(scenario.rules)).alias("rule"), pl.col("model").alias("was")
-        )
+    def at(end: str, warmth: Warmth = Warmth.RULES) -> pl.DataFrame:
+        moved = frame.with_columns(pl.when(meant).then(_place(scenario.rules)).alias("rule"))
         for place, rule in enumerate(scenario.rules):
             mine = (pl.col("rule") == place).fill_null(value=False)
             ratios = ratios_in_force(token_ratios(baseline.attempts, rows, rule.to.model), scenario.tokens)
             moved = served_by(moved, mine, rule.to, seller_of(rule.to, baseline.attempts), ratios, at=end)
         switched = pl.col("rule").is_not_null() & pl.col("model").ne_missing(pl.col("was"))
-        named = moved.with_columns(
-            pl.when(switched).then(pl.lit(scenario.name)).otherwise("touched_by").alias("touched_by"),
-            switched.alias("switched"),
+        return (
+            cold_after_move(frame, moved, warmth)
+            .with_columns(frame["model"].alias("was"))
+            .with_columns(pl.when(switched).then(pl.lit(scenario.name)).otherwise("touched_by").alias("touched_by"))
+            .drop("rule", "was")
         )
-        cooled = named if warm else _cooled(named, always=warm is False)
-        return cooled.drop("rule", "was", "switched")
 
-    range_ = ends(frame, at("high", warm=False), at("low", warm=True), baseline.card)
-    after = at("ratio", warm=None)
+    range_ = ends(frame, at("high", Warmth.COLD), at("low", Warmth.WARM), baseline.card)
+    after = at("ratio")
     found = _off_policy(baseline, frame, scenario)
     success = _of_all(found, baseline) if found else None
     evidence = found.evidence if found else Evidence.NOT_IDENTIFIABLE
@@ -75,7 +66,7 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Route) -> Replayed
         saving_by_assumption={"tokens of the models and warmth of their prompt caches": range_},
         assumptions=(
             "The other model needs the tokens that were measured, stated or assumed for it.",
-            _COLD_START,
+            COLD_WORDS,
         ),
         falsified_by=("Token counts or cached shares of the other model outside the range.",),
         to_log=found.to_log if found else _TO_LOG,
@@ -94,46 +85,6 @@ def _fits(rule: RouteRule) -> pl.Expr:
         for name, patterns in rule.inputs.items()
     ]
     return pl.all_horizontal(rule.when.expr(), *conditions)
-
-
-def _cooled(frame: pl.DataFrame, *, always: bool) -> pl.DataFrame:
-    """Return the frame with what switched rows read from a cache as plain input, where the new model's is cold."""
-    cold = pl.col("switched") & (pl.col(_READ) > 0).fill_null(value=False)
-    numbered = frame.with_row_index("row")
-    if not always:
-        numbered = numbered.join(_warm(numbered), on="row", how="left", maintain_order="left")
-        cold = cold & pl.col("warm").is_null()
-    moved = numbered.with_columns(
-        pl.when(cold).then(pl.col(_COLD).fill_null(0) + pl.col(_READ)).otherwise(_COLD).alias(_COLD),
-        pl.when(cold).then(0).otherwise(_READ).alias(_READ),
-    )
-    return moved.drop("row", "warm", strict=False)
-
-
-def _warm(numbered: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows whose cached beginning the same model had read within the lifetime before."""
-    key = ["model", "provider", "block"]
-    seen = (
-        numbered.filter("kept")
-        .select("model", "provider", "started_at", pl.col("blocks").alias("block"))
-        .explode("block")
-        .drop_nulls("block")
-        .sort("started_at")
-    )
-    last = (pl.col(_READ) / pl.col("block_tokens")).floor().cast(pl.Int64) - 1
-    asked = (
-        numbered.filter(pl.col("switched") & (pl.col(_READ) > 0) & (last >= 0))
-        .select(
-            "row", "model", "provider", "started_at", pl.col("blocks").list.get(last, null_on_oob=True).alias("block")
-        )
-        .drop_nulls("block")
-        .sort("started_at")
-    )
-    found = asked.join_asof(
-        seen.with_columns(pl.lit(value=True).alias("warm")), on="started_at", by=key, strategy="backward",
-        tolerance=WARM_FOR, allow_exact_matches=False, check_sortedness=False,
-    )  # fmt: skip
-    return found.filter("warm").select("row", "warm")
 
 
 def routed_runs(baseline: Baseline, frame: pl.DataFrame, scenario: Route) -> pl.DataFrame | None:

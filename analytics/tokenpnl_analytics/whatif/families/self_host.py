@@ -1,6 +1,6 @@
 """`self_host`: the same calls on accelerators of one's own, paid by the hour, busy or not."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import polars as pl
@@ -17,7 +17,7 @@ from tokenpnl_analytics.whatif.hosting.plan import (
     plan,
     traffic_of_attempts,
 )
-from tokenpnl_analytics.whatif.replay import Replayed, refused, touched
+from tokenpnl_analytics.whatif.replay import Replayed, freed_pools, given_back, refused, touched
 from tokenpnl_analytics.whatif.result import Estimate, Evidence
 
 CLOSED_WEIGHTS: Mapping[str, tuple[str, ...]] = {
@@ -55,8 +55,9 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: SelfHost) -> Repla
             f"{found.sized.replicas} replicas they take {1000 * p95:,.0f} ms; a faster replica is needed, not more",
         )
     same = scenario.model is None
+    freed = freed_pools(baseline, meant)
     return Replayed(
-        moved(frame, rows, scenario, found, name=scenario.name, deployment="self_host"),
+        given_back(moved(frame, rows, scenario, found, (scenario.name, "self_host")), freed),
         Evidence.ASSUMED,
         Evidence.ASSUMED if same else Evidence.NOT_IDENTIFIABLE,
         success=_unchanged(rows) if same else None,
@@ -67,12 +68,19 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: SelfHost) -> Repla
             "Busiest hours that are busier than the busiest one in this window.",
         ),
         to_log=() if same else ("Shadow traffic: send a share of the calls to the other weights too, and score both.",),
-        caveats=tuple(even_sentences(found.even)),
+        caveats=(*even_sentences(found.even), *pool_words(meant, freed)),
         measured={
             "latency": latency_frame(scenario.name, found.sized),
             **({} if found.even is None else {"break_even": found.even.steps}),
         },
     )
+
+
+def pool_words(rows: pl.DataFrame, freed: Sequence[str]) -> tuple[str, ...]:
+    """Return what happens to the pools that serve these calls today, one sentence each."""
+    stay = sorted(set(rows["pool"].drop_nulls()) - set(freed))
+    given = [f"{pool} is given back with all its idle time: nothing else may use it." for pool in freed]
+    return (*given, *(f"{pool} serves other calls too and stays paid." for pool in stay))
 
 
 def fits(context_tokens: int | None) -> pl.Expr:
@@ -93,16 +101,22 @@ def closed_models(rows: pl.DataFrame) -> list[str]:
 
 
 def moved(
-    frame: pl.DataFrame, rows: pl.DataFrame, servers: Servers, found: Plan, *, name: str, deployment: str
+    frame: pl.DataFrame, rows: pl.DataFrame, servers: Servers, found: Plan, whereto: tuple[str, str]
 ) -> pl.DataFrame:
     """Return the frame with these rows on the fleet; what they do of its work is their part of its price, exactly.
 
-    What a pool of today gave them is given back.
+    Args:
+        frame: a replayed frame.
+        rows: those that move.
+        servers: whereto.
+        found: the fleet.
+        whereto: name of the scenario, and deployment.
     """
+    name, deployment = whereto
     traffic = traffic_of_attempts(rows, servers.tokens)
     ordered = (
         rows.sort("started_at")
-        .select("position", "tenant", "attempt_id", "capacity_usd")
+        .select("tenant", "attempt_id")
         .with_columns(
             pl.Series("busy_s", traffic.read / found.speed.read_per_s + traffic.written / found.speed.written_per_s),
             pl.lit(0, pl.Int64).alias("fleet"),
@@ -112,9 +126,9 @@ def moved(
     )
     ordered = ordered.with_columns(pl.col("busy_s").clip(1e-12))
     parts = split_exactly(ordered, "whole", "busy_s", of="fleet", ties="place")
-    share = ordered.select(
-        "tenant", "attempt_id", parts.alias("part"), pl.lit(value=True).alias("moves"), "capacity_usd"
-    ).select("tenant", "attempt_id", "moves", (dollars("part") - pl.col("capacity_usd")).alias("hosting_usd"))
+    share = ordered.select("tenant", "attempt_id", parts.alias("part"), pl.lit(value=True).alias("moves")).select(
+        "tenant", "attempt_id", "moves", dollars("part").alias("hosting_usd")
+    )
     moves = pl.col("moves").fill_null(value=False)
     return (
         frame.join(share, on=["tenant", "attempt_id"], how="left", maintain_order="left")

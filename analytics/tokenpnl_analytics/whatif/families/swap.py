@@ -6,6 +6,7 @@ import polars as pl
 
 from tokenpnl_analytics.rules.scenario_families import Swap
 from tokenpnl_analytics.whatif.baseline import Baseline
+from tokenpnl_analytics.whatif.families.cold_cache import COLD_WORDS, Warmth, cold_after_move
 from tokenpnl_analytics.whatif.families.served_by import (
     SELF_HOSTED,
     ratios_in_force,
@@ -24,8 +25,8 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Swap) -> Replayed:
     """Return the calls as another model would have charged for them.
 
     Tokens are multiplied by a ratio per step: stated, or measured on prompts that both models answered, or on the means
-    of a step that both served, else 1.0 with the usual range. What comes from the prompt cache is taken to come from
-    the other model's cache too. Calls that it serves already stay as they are.
+    of a step that both served, else 1.0 with the usual range. Its prompt cache begins cold and keeps prompts as its
+    provider does. Calls that it serves already stay as they are.
     """
     meant = touched(scenario.where) & _USED
     seller = seller_of(scenario.to, baseline.attempts)
@@ -36,22 +37,27 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Swap) -> Replayed:
         return refused(frame, f"some of these calls run on your own servers; say who sells {scenario.to.model}")
     ratios = ratios_in_force(token_ratios(baseline.attempts, rows, scenario.to.model), scenario.tokens)
 
-    def at(end: str) -> pl.DataFrame:
-        moved = served_by(frame, meant, scenario.to, seller, ratios, at=end)
+    def at(end: str, warmth: Warmth = Warmth.RULES) -> pl.DataFrame:
+        moved = cold_after_move(frame, served_by(frame, meant, scenario.to, seller, ratios, at=end), warmth)
         mine = pl.col("changed") & meant & (pl.col("model") == scenario.to.model).fill_null(value=False)
         return moved.with_columns(
             pl.when(mine).then(pl.lit(scenario.name)).otherwise("touched_by").alias("touched_by"),
         )
 
     # Fewer tokens save more, so the low end of the ratio is the high end of the saving.
-    range_ = ends(frame, at("high"), at("low"), baseline.card)
+    range_ = ends(frame, at("high"), at("low", Warmth.WARM), baseline.card)
+    tokens = ends(frame, at("high"), at("low"), baseline.card)
+    warmth = ends(frame, at("ratio"), at("ratio", Warmth.WARM), baseline.card)
+    by_assumption = {f"tokens of {scenario.to.model}": tokens}
+    if warmth[0] < warmth[1]:
+        by_assumption["warmth of its prompt cache"] = warmth
     return Replayed(
         at("ratio"),
         Evidence.ASSUMED,
         Evidence.NOT_IDENTIFIABLE,
         saving_range=range_,
-        saving_by_assumption={f"tokens of {scenario.to.model}": range_},
-        assumptions=(*_spelled(ratios, scenario), "Its prompt cache would be hit as often as the present one."),
+        saving_by_assumption=by_assumption,
+        assumptions=(*_spelled(ratios, scenario), *((COLD_WORDS,) if warmth[0] < warmth[1] else ())),
         falsified_by=(f"Token counts of {scenario.to.model} on the same prompts outside that range.",),
         to_log=(
             f"Send a random share of these calls to {scenario.to.model}: then the effect on success is estimated.",

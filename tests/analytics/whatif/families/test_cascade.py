@@ -3,8 +3,9 @@
 import polars as pl
 import pytest
 
-from tokenpnl_analytics.rules.scenario_families import Cascade, Target, Verifier
+from tokenpnl_analytics.rules.scenario_families import Cascade, Route, RouteRule, Target, Verifier
 from tokenpnl_analytics.whatif.families.cascade import replay
+from tokenpnl_analytics.whatif.families.route import replay as replay_route
 from tokenpnl_analytics.whatif.replay import begun, repriced
 from tokenpnl_analytics.whatif.result import Evidence
 
@@ -46,6 +47,17 @@ def test_a_perfect_verifier_is_called_a_ceiling() -> None:
     found = replay(mail(), begun(mail()), cascade(verifier=Verifier(tpr=1, fpr=0), cheap_correct_share=0.75))
     assert "ceiling" in found.caveats[0]
     assert "25%" in found.assumptions[0]
+
+
+def test_the_score_of_another_model_says_nothing_of_the_cheap_one() -> None:
+    baseline = mail()
+    routed = replay_route(baseline, begun(baseline), Route(name="cheap", rules=(RouteRule(to=FLASH),))).attempts
+    alone, after = (replay(baseline, frame, cascade(threshold=0.5)) for frame in (begun(baseline), routed))
+    assert after.assumptions[0] == alone.assumptions[0]
+    # What the route moved goes on by the measured share, not by the strong model's own scores.
+    spent = after.attempts.filter(pl.col("changed"), pl.col("confidence").is_not_null())["extra_usd"]
+    assert spent.len() > 0
+    assert (spent > 0).all()
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
 """Prefix caches on recorded calls: what is read and written, calibrated on what was observed."""
 
-import polars as pl
 from tests.analytics.whatif.families.cached import baseline_of
 
 from tokenpnl_analytics.pricing.ratecard import RateCard
 from tokenpnl_analytics.rules.scenario_families import PromptCache
-from tokenpnl_analytics.whatif.families.prompt_cache import cold_after_switch, replay
+from tokenpnl_analytics.whatif.families.prompt_cache import replay
 from tokenpnl_analytics.whatif.replay import begun, repriced
 
 CLAUDE = {"provider": "anthropic", "model": "claude-sonnet-4-5"}
@@ -73,27 +72,3 @@ def test_a_provider_without_known_rules_is_refused(card: RateCard) -> None:
     baseline = baseline_of(card, {"provider": "mistral", "model": "mistral-large"}, blocks=[PROMPT])
     found = replay(baseline, begun(baseline), PromptCache(name="cached"))
     assert "no prompt cache is known" in (found.refused_because or "")
-
-
-def test_a_switch_pays_for_the_cold_cache_that_it_causes(card: RateCard) -> None:
-    warm = CLAUDE | {READ: 2048, FRESH: 0, "session_id": "s"}
-    baseline = baseline_of(card, warm, warm)
-    moved = begun(baseline).with_columns(pl.lit("claude-opus-4-1").alias("model"))
-    found = cold_after_switch(moved, pl.lit(value=True))
-    assert found.select(READ, FRESH).rows() == [(0, 2048), (2048, 0)]
-    assert found["changed"].to_list() == [True, False]
-
-
-def test_a_switched_call_reads_what_earlier_calls_left_with_the_new_model(card: RateCard) -> None:
-    warm = CLAUDE | {READ: 2048, FRESH: 0}
-    baseline = baseline_of(card, CLAUDE | {"model": "claude-opus-4-1"}, warm, blocks=[PROMPT, [*PROMPT[:3], "x"]])
-    moved = begun(baseline).with_columns(pl.lit("claude-opus-4-1").alias("model"))
-    found = cold_after_switch(moved, pl.col("attempt_id") == "a1")
-    assert found[READ].to_list() == [None, 1536]
-    assert found["touched_by"].to_list() == [None, None]
-
-
-def test_no_switch_changes_nothing(card: RateCard) -> None:
-    baseline = baseline_of(card, CLAUDE | {READ: 2048, FRESH: 0}, blocks=[PROMPT])
-    frame = begun(baseline)
-    assert cold_after_switch(frame, pl.lit(value=False)).equals(frame)

@@ -87,7 +87,7 @@ def test_a_call_that_moves_reads_cold_unless_the_new_model_has_seen_its_beginnin
     without = replay(baseline, unknown, only_pro).attempts
     moved = with_blocks["changed"]
     read = [each.filter(moved)["input_cache_read_tokens"].sum() for each in (without, with_blocks)]
-    assert read[0] == 0 < read[1]
+    assert 0 < read[0] < read[1]
     assert repriced(without, baseline.card)["cost_usd"].sum() > repriced(with_blocks, baseline.card)["cost_usd"].sum()
     assert without["input_total_tokens"].equals(with_blocks["input_total_tokens"])
 

@@ -1,5 +1,6 @@
 """The same calls on a fleet: its price is shared exactly, and what cannot move stays."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -110,3 +111,19 @@ def test_whatever_the_calls_the_parts_sum_to_the_price(card: RateCard, sizes: li
     baseline = baseline_of(card, *rows)
     after = repriced(replay(baseline, begun(baseline), hosted()).attempts, card)
     assert after["cost_usd"].sum() == Decimal("8.40")
+
+
+@pytest.mark.parametrize(("step", "given_back"), [("*", True), ("draft", False)])
+def test_a_pool_is_given_back_only_when_nothing_uses_it_any_more(
+    card: RateCard, *, step: str, given_back: bool
+) -> None:
+    baseline = baseline_of(card, {"step": "draft"}, {"step": "check"})
+    pooled = baseline.attempts.with_columns(
+        pl.lit("old").alias("pool"), pl.lit(Decimal(50)).cast(pl.Decimal(38, 12)).alias("capacity_usd")
+    )
+    busy = replace(baseline, attempts=pooled)
+    found = replay(busy, begun(busy), hosted(where={"step": step}))
+    after = repriced(found.attempts, card).filter(pl.col("deployment") == "self_host")
+    fleet = Decimal("8.40")
+    assert after["cost_usd"].sum() == (fleet if given_back else fleet + 50 * after.height)
+    assert any(("given back" if given_back else "stays paid") in sentence for sentence in found.caveats)
