@@ -13,7 +13,7 @@ What a pool or a commitment costs (`capacity_usd`) is paid by the hour, whether 
 saved on it saves nothing until somebody gives the capacity back: only hosting scenarios do, by a negative `extra_usd`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
@@ -91,6 +91,24 @@ def begun(baseline: Baseline) -> pl.DataFrame:
 def touched(where: CallMatch) -> pl.Expr:
     """Return whether a row of a replayed frame is one that a scenario may touch: meant, and still made."""
     return pl.col("kept") & where.expr()
+
+
+def freed_pools(baseline: Baseline, moving: pl.DataFrame) -> list[str]:
+    """Return the pools that serve none of the baseline's attempts once these rows have moved, sorted.
+
+    Args:
+        baseline: whose attempts use pools.
+        moving: rows of a replayed frame that will be served elsewhere.
+    """
+    left = baseline.attempts.join(moving.select("tenant", "attempt_id"), on=["tenant", "attempt_id"], how="anti")
+    used = set(left["pool"].drop_nulls())
+    return sorted(set(moving["pool"].drop_nulls()) - used)
+
+
+def given_back(frame: pl.DataFrame, pools: Sequence[str]) -> pl.DataFrame:
+    """Return the frame without the cost of these pools, their idle time included: nothing uses them any more."""
+    freed = pl.when(pl.col("pool").is_in(list(pools)) & ~pl.col("added")).then("capacity_usd").otherwise(_ZERO)
+    return frame.with_columns((pl.col("extra_usd") - freed).alias("extra_usd"))
 
 
 def refused(frame: pl.DataFrame, because: str, *, to_log: tuple[str, ...] = ()) -> Replayed:

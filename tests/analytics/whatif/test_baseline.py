@@ -49,6 +49,27 @@ def test_capacity_is_kept_apart_from_tokens() -> None:
     )
 
 
+def test_what_a_pool_leaves_idle_is_shared_by_what_it_served() -> None:
+    attempts = attempts_of(USAGE, USAGE, USAGE)
+    lines = token_lines(attempts, default_rate_card()).with_columns(pl.lit(None, pl.String).alias("pool"))
+    one, two = attempts["attempt_id"][:2]
+    hours = [(one, 1), (two, 3), (None, 8)]
+    gpu = pl.concat(
+        lines.head(1).with_columns(
+            pl.lit(owner, pl.String).alias("attempt_id"),
+            pl.lit("l4").alias("pool"),
+            pl.lit("gpu_time").alias("usage_kind"),
+            pl.lit(usd).cast(pl.Decimal(38, 12)).alias("cost_usd"),
+        )
+        for owner, usd in hours
+    )
+    runs = cohort(runs_of({}), as_of=UNTIL)
+    both = pl.concat([lines, gpu.cast(dict(lines.schema))])
+    made = frozen(attempts, both, call_details(NO_SPANS), runs, card=default_rate_card(), window=(SINCE, UNTIL))
+    assert made.attempts["capacity_usd"].to_list() == [Decimal(3), Decimal(9), Decimal(0)]
+    assert made.attempts["pool"].to_list() == ["l4", "l4", None]
+
+
 def test_customers_are_clusters_where_there_are_two() -> None:
     baseline = traffic({"customer_id": "a"}, {"customer_id": "b"}, {"customer_id": "a"})
     assert baseline.cluster_level == "customer"

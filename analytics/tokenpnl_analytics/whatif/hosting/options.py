@@ -30,13 +30,16 @@ SCHEMA: dict[str, type[pl.DataType] | pl.DataType] = {
 Row = dict[str, Any]
 
 
-def option_rows(baseline: Baseline, rows: pl.DataFrame, scenario: Deployment) -> tuple[pl.DataFrame, dict[str, Plan]]:
+def option_rows(
+    baseline: Baseline, rows: pl.DataFrame, scenario: Deployment, freed: Sequence[str] = ()
+) -> tuple[pl.DataFrame, dict[str, Plan]]:
     """Return what each stated option would cost these calls, the present one first, and the fleets behind them.
 
     Args:
         baseline: gives prices and the length of the window.
         rows: of a replayed frame, tokens known; at least one.
         scenario: the options.
+        freed: pools of today that are given back; what others cost these calls stays paid with every option.
 
     Returns:
         `option` (`present` or one of `OPTIONS`), `model`, `usd` (Decimal over the window; NULL: a part of the calls has
@@ -47,6 +50,7 @@ def option_rows(baseline: Baseline, rows: pl.DataFrame, scenario: Deployment) ->
     """
     fleets: dict[str, Plan] = {}
     found = [_present(rows)]
+    stays = rows.filter(~pl.col("pool").is_in(list(freed)))["capacity_usd"].sum()
     for name in OPTIONS:
         option = getattr(scenario, name)
         if isinstance(option, Api):
@@ -58,6 +62,8 @@ def option_rows(baseline: Baseline, rows: pl.DataFrame, scenario: Deployment) ->
             row = _on_devices(rows, option)
         else:
             continue
+        if row["usd"] is not None:
+            row["usd"] += stays
         row["too_long"] = too_long(rows, option.context_tokens)
         row["region"] = option.region
         row["not_possible_because"] = _why_not(row, scenario.residency) or row.get("not_possible_because")
