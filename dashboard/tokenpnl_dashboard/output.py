@@ -3,10 +3,11 @@
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import click
 import polars as pl
@@ -15,6 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tokenpnl_dashboard.shapes.table_cells import broken_head, for_eyes
+
+if TYPE_CHECKING:
+    from tokenpnl_dashboard.questions.disclosure import Disclosure
 
 _PIPED_WIDTH = 160
 _MAY_FOLD, _WIDEST_WORD, _BORDER = 6, 24, 3
@@ -40,22 +44,6 @@ def plain(value: object) -> object:
 def print_json(document: object) -> None:
     """Print one JSON document."""
     click.echo(json.dumps(plain(document), indent=2, ensure_ascii=False))
-
-
-def print_disclosed(frame: pl.DataFrame, form: str, disclosure: Mapping[str, object], told: str) -> None:
-    """Print a report for programs with what it rests on: in JSON beside its rows, else in words on standard error.
-
-    Args:
-        frame: the report.
-        form: json, csv or md.
-        disclosure: what it rests on; JSON is then one object of `rows` and `disclosure`.
-        told: the same in words.
-    """
-    if form == "json":
-        print_json({"rows": frame.to_dicts(), "disclosure": disclosure})
-        return
-    print_frame(frame, form)
-    click.echo(told, err=True)
 
 
 NOTHING = "nothing to show: no such usage or runs in the data"
@@ -86,6 +74,34 @@ def print_frame(
         click.echo(_markdown(frame.columns, rows))
     else:
         _print_table(frame, for_eyes(frame, exact=exact), _Words(title, names, nothing))
+
+
+def print_disclosed(  # noqa: PLR0913 - those of print_frame
+    frame: pl.DataFrame,
+    form: str,
+    rests_on: "Disclosure",
+    *,
+    also: Sequence[str] = (),
+    title: str = "",
+    names: int = 0,
+    nothing: str = NOTHING,
+) -> None:
+    """Print a frame with what it rests on: in JSON beside its rows, under a table, else in words on standard error.
+
+    Args:
+        frame: what to print.
+        form: table, json, csv or md.
+        rests_on: what it rests on; JSON is then one object of `rows` and `disclosure`.
+        also: what else is to be said of the figures, in sentences.
+        title: see `print_frame`.
+        names: see `print_frame`.
+        nothing: see `print_frame`.
+    """
+    if form == "json":
+        print_json({"rows": frame.to_dicts(), "disclosure": rests_on.document()})
+        return
+    print_frame(frame, form, title=title, names=names, nothing=nothing)
+    click.echo(" ".join((rests_on.sentence(), *also)), err=form != "table")
 
 
 def inert(text: str) -> str:

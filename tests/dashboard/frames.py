@@ -11,6 +11,9 @@ import polars as pl
 
 from tokenpnl import tables
 from tokenpnl_analytics.frames import conform, empty
+from tokenpnl_analytics.periods import Period
+from tokenpnl_dashboard.exports.pack import Pack, pack_of
+from tokenpnl_dashboard.questions.disclosure import Known, Summed, disclosure_of
 
 START = datetime(2026, 9, 25, tzinfo=UTC)
 NOW = datetime(2026, 11, 24, 8, 41, tzinfo=UTC)
@@ -106,6 +109,12 @@ class FrameBook:
 
     def _spans_of_run(self, run_id: str) -> pl.DataFrame:
         return self.frames["spans"].filter(pl.col("run_id") == run_id)
+
+
+def packed(lines: pl.DataFrame, runs: pl.DataFrame | None = None, **told: Any) -> Pack:
+    """Return the report of line items and of a cohort, with what the two rest on."""
+    summed = Summed(Period("all", None, None), lines=lines, runs=runs, unit="workflow")
+    return pack_of(lines, runs, disclosure_of(Known(empty_book().query, NOW), summed), **told)
 
 
 def empty_book() -> FrameBook:

@@ -31,6 +31,14 @@ def document(result: Result) -> list[dict[str, object]]:
     return json.loads(result.stdout)
 
 
+def rows_of(result: Result) -> list[dict[str, object]]:
+    """Return the rows of a report, which never goes without what it rests on."""
+    told = json.loads(result.stdout)
+    assert told["disclosure"]["priced_share"] == 1
+    assert told["disclosure"]["n"] > 0
+    return told["rows"]
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("home")
@@ -41,7 +49,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_budgets_say_how_they_stand(home: Path):
-    (row,) = document(ran(home, "budgets", "--json"))
+    (row,) = rows_of(ran(home, "budgets", "--json"))
     assert (row["budget"], row["period"], row["standing"], row["next_percent"]) == (
         "extraction", "2026-11", "will_overrun", 100,
     )  # fmt: skip
@@ -50,7 +58,7 @@ def test_budgets_say_how_they_stand(home: Path):
 
 
 def test_a_month_that_is_over_ends_where_it_was_spent(home: Path):
-    (row,) = document(ran(home, "budgets", "--month", "2026-10", "--json"))
+    (row,) = rows_of(ran(home, "budgets", "--month", "2026-10", "--json"))
     assert row["period"] == "2026-10"
     assert row["days_left"] == 0
     assert float(str(row["spent_usd"])) == pytest.approx(float(str(row["forecast_usd"])))
@@ -67,7 +75,7 @@ def test_a_table_is_for_eyes(home: Path):
 
 def test_variance_names_the_release_s_larger_model_as_mix(home: Path):
     # From 12 October a larger model reads the fields (sample_traces/README.md).
-    rows = document(
+    rows = rows_of(
         ran(
             home,
             "budgets",
@@ -87,16 +95,16 @@ def test_variance_names_the_release_s_larger_model_as_mix(home: Path):
 
 def test_anomalies_say_how_many_series_were_judged(home: Path):
     result = ran(home, "budgets", "anomalies", "--json")
-    assert document(result) == []
+    assert rows_of(result) == []
     assert "series judged over 24 h" in result.stderr
-    assert len(document(ran(home, "budgets", "anomalies", "--hours", "--json"))) % 24 == 0
+    assert len(rows_of(ran(home, "budgets", "anomalies", "--hours", "--json"))) % 24 == 0
 
 
 def test_a_backtest_gives_wape_coverage_and_n(home: Path):
-    rows = document(ran(home, "budgets", "backtest", "--json"))
+    rows = rows_of(ran(home, "budgets", "backtest", "--json"))
     assert [row["horizon"] for row in rows] == [1, 7, 14, 28]
     assert all(0 <= float(str(row["coverage"])) <= 1 for row in rows)
-    assert len(document(ran(home, "budgets", "backtest", "--origins", "--json"))) == sum(
+    assert len(rows_of(ran(home, "budgets", "backtest", "--origins", "--json"))) == sum(
         int(str(row["n_origins"])) for row in rows
     )
 

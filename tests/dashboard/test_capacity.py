@@ -50,13 +50,15 @@ def printed(*arguments: str) -> str:
 
 
 def test_the_verb_says_what_a_pool_cost_and_what_nothing_used(home: Path) -> None:
-    (row,) = json.loads(printed("capacity", "pools", "--home", str(home), "--json"))
+    told = json.loads(printed("capacity", "pools", "--home", str(home), "--json"))
+    (row,) = told["rows"]
     # Half a second of $3.60 an hour.
     assert (row["pool"], row["paid_usd"], row["allocated_usd"], row["idle_usd"]) == ("house", "3.6", "0.0005", "3.5995")
+    assert told["disclosure"]["priced_share"] == 1
 
 
 def test_the_verb_compares_where_models_ran(home: Path) -> None:
-    rows = json.loads(printed("capacity", "deployments", "--home", str(home), "--json"))
+    rows = json.loads(printed("capacity", "deployments", "--home", str(home), "--json"))["rows"]
     assert [(row["deployment"], row["calls"], row["cost_basis"]) for row in rows] == [
         ("managed_api", 1, "tokens"),
         ("self_host", 1, "gpu_time"),

@@ -5,13 +5,18 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from tests.analytics.line_rows import lines_of
+from tests.dashboard.frames import NOW, book_of, empty_book
 
 from tokenpnl_analytics.periods import Period
+from tokenpnl_analytics.unit_cost.units import cohort
 from tokenpnl_dashboard.questions.disclosure import (
     Disclosure,
+    Known,
+    Summed,
     confidence,
-    cost_disclosure,
     dated,
+    disclosure_of,
     invoices_of,
     unchecked,
 )
@@ -35,17 +40,30 @@ def home(tmp_path: Path) -> Home:
     return home
 
 
-def test_prices_basis_coverage_and_what_was_not_checked_are_told() -> None:
-    assert cost_disclosure(["card 1 sha256:abc"], 2, 0.5, []) == (
-        "Prices: card 1 sha256:abc. Basis: effective cost, the exact sum of 2 line items; no estimate. "
-        "Coverage: 50% of them priced. Not checked: invoices, as none of this period is reconciled."
-    )
+def test_a_sum_of_posted_lines_says_n_priced_share_freshness_and_basis() -> None:
+    lines = lines_of({"usd": "1", "price_version": "card 1 sha256:abc"}, {"cost_source": "unpriced", "quantity": 12})
+    told = disclosure_of(Known(empty_book().query, NOW), Summed(ALL, lines=lines))
+    assert (told.n, told.counted, told.priced_share, told.newest_fact_at) == (2, "line item", 0.5, NOW)
+    assert "closed months as closed" in told.basis
+    assert (told.outcome_coverage, told.interval_method) == (None, None)
+
+
+def test_a_cost_per_success_brings_its_interval_and_coverage_with_it() -> None:
+    book = book_of(300)
+    runs = cohort(book.frames["runs"], as_of=NOW)
+    lines = disclosure_of(Known.of(book), Summed(ALL, runs=runs, unit="tenant"))
+    assert (lines.n, lines.counted) == (book.frames["line_items"].height, "line item")
+    assert lines.interval_method is not None
+    assert lines.interval_method.startswith("95%, ")
+    assert lines.outcome_coverage == runs.filter("settled")["outcome"].is_not_null().mean()
+    counted = disclosure_of(Known.of(book), Summed(ALL, runs=runs, unit="tenant", counts_runs=True))
+    assert (counted.n, counted.counted) == (runs.height, "run")
 
 
 def test_a_month_that_was_set_against_its_invoice_is_named(home: Home) -> None:
     assert invoices_of(ALL, home) == [SET_AGAINST]
-    told = cost_disclosure([], 2, 1.0, invoices_of(ALL, home))
-    assert f"Set against invoices: {SET_AGAINST}. Not checked: invoices of anything else." in told
+    told = disclosure_of(Known(empty_book().query, NOW, home), Summed(ALL))
+    assert told.not_checked == f"invoices of anything but {SET_AGAINST}"
 
 
 def test_only_months_that_the_period_touches_count(home: Home) -> None:
@@ -63,8 +81,8 @@ def test_a_control_store_that_cannot_be_read_is_no_fault_of_the_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOKENPNL_CONTROL", "postgresql://nobody@127.0.0.1:1/none")
-    told = cost_disclosure(dated(["card"], Home.at(tmp_path)), 1, 1.0, invoices_of(ALL, Home.at(tmp_path)))
-    assert "the control store does not answer" in told
+    told = disclosure_of(Known(empty_book().query, NOW, Home.at(tmp_path)), Summed(ALL))
+    assert told.not_checked == "invoices, as the control store does not answer"
 
 
 @pytest.mark.parametrize(

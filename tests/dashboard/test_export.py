@@ -41,7 +41,9 @@ def done(home: Path, *arguments: str) -> Result:
 
 
 def answer(home: Path, *arguments: str) -> Any:
-    return json.loads(done(home, *arguments, "--json").stdout)
+    told = json.loads(done(home, *arguments, "--json").stdout)
+    assert told["disclosure"]["counted"] == "line item"
+    return told["rows"]
 
 
 def test_focus_goes_to_standard_output_and_says_what_it_leaves_out(home: Path) -> None:
@@ -49,6 +51,7 @@ def test_focus_goes_to_standard_output_and_says_what_it_leaves_out(home: Path) -
     assert result.stdout.startswith("BilledCost,BillingAccountId,")
     assert "'=cmd()" in result.stdout
     assert "effective cost $0.00018" in result.stderr
+    assert "Not checked: invoices, as none of this period is reconciled." in result.stderr
     assert "(1,100 units of nobody-sells-this) without a price" in result.stderr
 
 
@@ -95,7 +98,7 @@ def test_workbook_and_page_are_written_beside(home: Path, tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     done(home, "export", "xlsx")
     done(home, "export", "pdf")
-    assert openpyxl.load_workbook("tokenpnl.xlsx").sheetnames == ["Summary", "Units", "Lines", "Method"]
+    assert openpyxl.load_workbook("tokenpnl.xlsx").sheetnames == ["Summary", "Units", "Lines", "Disclosure"]
     assert Path("tokenpnl.pdf").read_bytes().startswith(b"%PDF-")
 
 

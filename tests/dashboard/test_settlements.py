@@ -42,7 +42,7 @@ def done(home: Path, *arguments: str) -> Result:
 
 
 def test_credit_is_printed_with_what_is_left_of_it(home: Path) -> None:
-    (row,) = json.loads(done(home, "capacity", "credit", "--json").stdout)
+    (row,) = json.loads(done(home, "capacity", "credit", "--json").stdout)["rows"]
     assert (row["name"], Decimal(row["used_usd"]), Decimal(row["balance_usd"])) == (
         "start", Decimal("0.00018"), Decimal("99.99982"),
     )  # fmt: skip

@@ -135,5 +135,5 @@ def test_a_changed_definition_breaks_the_trend_of_the_statement_aloud(ruled: Hom
 
 def test_a_disclosure_line_stands_under_the_figures() -> None:
     text = said(opened(BOOKS["many"], period="all"))
-    for part in ("Basis", "Coverage", "clusters", "Not checked"):
+    for part in ("Basis", "Data to", "usage lines priced", "Clusters", "Not checked"):
         assert part in text

@@ -247,7 +247,7 @@ def test_the_journal(served: Served) -> None:
 
 
 def test_the_allocation(served: Served) -> None:
-    rows = served.ask("allocation", "show")
+    rows = served.ask("allocation", "show")["rows"]
     assert sum((Decimal(row["cost_usd"]) for row in rows), Decimal(0)) == served.total
 
 
@@ -257,7 +257,7 @@ def test_days_add_up_to_the_whole_in_every_zone(served: Served, zone: str) -> No
     assert len(days) > 40
     assert sum((Decimal(day["effective_usd"] or 0) for day in days), Decimal(0)) == served.total
     owned: Money = defaultdict(Decimal)
-    for row in served.ask("allocation", "show", "--by", "day", "--by", "owner", "--zone", zone):
+    for row in served.ask("allocation", "show", "--by", "day", "--by", "owner", "--zone", zone)["rows"]:
         owned[row["owner"] or ""] += Decimal(row["cost_usd"])
-    whole = {row["owner"] or "": Decimal(row["cost_usd"]) for row in served.ask("allocation", "show")}
+    whole = {row["owner"] or "": Decimal(row["cost_usd"]) for row in served.ask("allocation", "show")["rows"]}
     assert dict(owned) == whole

@@ -40,15 +40,16 @@ def show(by: tuple[str, ...], period: str, zone: str, home: Path | None, form: s
     from tokenpnl_analytics.rules.allocation import ALLOCATION
     from tokenpnl_analytics.statement import in_periods
     from tokenpnl_dashboard.commands.export import opened
-    from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_dashboard.output import print_disclosed
 
     with opened(home, period, zone) as source:
         rules = source.rules.read(ALLOCATION)
         allocated = allocate(source.lines(), rules)
         title = f"allocation, {source.period.label}, as of {source.as_of:%Y-%m-%d %H:%M} UTC"
         _say(allocated, rules, source.rules.folder)
+        told = source.rests_on()
     if by_rule:
-        print_frame(rule_hits(allocated, rules), form, title=title, names=2)
+        print_disclosed(rule_hits(allocated, rules), form, told, title=title, names=2)
         return OK
     grains = [name for name in by if name in ("day", "month")]
     if len(grains) > 1:
@@ -59,7 +60,7 @@ def show(by: tuple[str, ...], period: str, zone: str, home: Path | None, form: s
     summed = allocated_by(allocated, columns)
     if grains:
         summed = summed.sort("period", maintain_order=True)
-    print_frame(_named(summed, form), form, title=title, names=len(columns))
+    print_disclosed(_named(summed, form), form, told, title=title, names=len(columns))
     return OK
 
 

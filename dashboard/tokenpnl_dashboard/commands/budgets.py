@@ -1,7 +1,8 @@
 """`tokenpnl budgets`: how the budgets stand, why the cost moved, what is odd, and how good the forecast is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,12 @@ from tokenpnl_dashboard.commands.options import HOME, formats
 if TYPE_CHECKING:
     import polars as pl
 
+    from tokenpnl_analytics.periods import Period
+    from tokenpnl_analytics.planning.budgets import Span
     from tokenpnl_analytics.rules.alerts import AlertsFile
     from tokenpnl_analytics.rules.budgets import BudgetsFile
     from tokenpnl_dashboard.book import Book
+    from tokenpnl_dashboard.questions.disclosure import Disclosure
 
 NOTHING_JUDGED = "too little history to judge any hour"
 AS_OF = click.option("--as-of", help="ISO time to read at.  [default: now, or the newest data when they are old]")
@@ -36,15 +40,19 @@ def command(
     if ctx.invoked_subcommand is not None:
         return OK
     from tokenpnl_analytics.planning.budgets import Standing, budget_table
+    from tokenpnl_analytics.planning.forecast import METHOD
+    from tokenpnl_dashboard.output import print_disclosed
     from tokenpnl_dashboard.questions import budgeting
 
     with _asked(home, as_of) as (book, moment, rules, _):
         at = _month_of(month, moment, rules.zone) if month else moment
-        table = budget_table(budgeting.burns(book.query, rules, as_of=moment, at=at))
+        standing = budgeting.burns(book.query, rules, as_of=moment, at=at)
+        table, told = budget_table(standing), _rests_on(book, home, [burn.span for burn in standing], METHOD)
     if table.is_empty():
         click.echo("no budgets in force: write budgets.yaml; `tokenpnl config schema budgets.yaml` says how", err=True)
     shown = _eyes(table, _STATUS) if form in ("table", "md") else table
-    _print(shown, form, f"budgets as of {moment:%Y-%m-%d %H:%M} UTC", 4, nothing="no budget to show")
+    title = f"budgets as of {moment:%Y-%m-%d %H:%M} UTC"
+    print_disclosed(shown, form, told, title=title, names=4, nothing="no budget to show")
     bad = table["standing"].is_in([Standing.OVER.value, Standing.WILL_OVERRUN.value]).any()
     return CHECK_FAILED if check and bad else OK
 
@@ -61,6 +69,7 @@ def variance(period: str, against: str | None, as_of: str | None, home: Path | N
 
     from tokenpnl_analytics.periods import parse_period
     from tokenpnl_analytics.planning.variance import whole
+    from tokenpnl_dashboard.output import print_disclosed
     from tokenpnl_dashboard.questions import budgeting
 
     with _asked(home, as_of) as (book, moment, rules, _):
@@ -68,12 +77,13 @@ def variance(period: str, against: str | None, as_of: str | None, home: Path | N
         before = parse_period(against, now=moment, zone=rules.zone) if against else after.previous()
         if before is None:
             raise click.UsageError(f"the period {period!r} is open and has none before it; name one by --against")
-        split = budgeting.bridge_of(book.query, before, after)
+        split, told = budgeting.bridge_of(book.query, before, after), _rests_on(book, home, [before, after])
     if form in ("table", "md") and split.height:
         total = whole(split).with_columns(pl.lit("total").alias("workflow"))
         split = pl.concat([split.with_columns(pl.col("workflow").fill_null("(none)")), total], how="diagonal")
         split = _eyes(split, _BRIDGE)
-    _print(split, form, f"cost of {after.label} against {before.label}, by reason", 1)
+    title = f"cost of {after.label} against {before.label}, by reason"
+    print_disclosed(split, form, told, title=title, names=1)
     return OK
 
 
@@ -84,18 +94,20 @@ def variance(period: str, against: str | None, as_of: str | None, home: Path | N
 @formats
 def anomalies(as_of: str | None, home: Path | None, form: str, *, hours: bool) -> int:
     """List hours that cost more than chance explains, with what was expected, p, q and likely causes."""
+    from tokenpnl_dashboard.output import print_disclosed
     from tokenpnl_dashboard.questions import budgeting
 
     with _asked(home, as_of) as (book, moment, _, alerts):
         found = budgeting.found_anomalies(book.query, alerts.anomalies, as_of=moment)
+        told = _rests_on(book, home, [])
     judged = found.hours.select("workflow", "model").n_unique()
     window = f"{alerts.anomalies.window_hours} h before {moment:%Y-%m-%d %H}:00 UTC"
     young = f"{found.refused.height} with too little history"
     click.echo(f"{judged} series judged over {window}, q {alerts.anomalies.q:g}; {young}", err=True)
     table = found.hours if hours else found.incidents
-    told = "no hour cost more than chance explains" if table.is_empty() and judged else NOTHING_JUDGED
+    nothing = "no hour cost more than chance explains" if table.is_empty() and judged else NOTHING_JUDGED
     shown = _eyes(table, _INCIDENT) if form in ("table", "md") and not hours else table
-    _print(shown, form, "anomalies", 2, nothing=told)
+    print_disclosed(shown, form, told, title="anomalies", names=2, nothing=nothing)
     return OK
 
 
@@ -107,13 +119,16 @@ def anomalies(as_of: str | None, home: Path | None, form: str, *, hours: bool) -
 def backtest(as_of: str | None, home: Path | None, form: str, *, origins: bool) -> int:
     """Say how good the forecast of daily cost was from earlier days: WAPE, coverage of P10-P90, number of origins."""
     from tokenpnl_analytics.planning.forecast import LEAST_DAYS, METHOD, accuracy
+    from tokenpnl_dashboard.output import print_disclosed
     from tokenpnl_dashboard.questions import budgeting
 
     with _asked(home, as_of) as (book, moment, rules, _):
         tested = budgeting.backtest_of(book.query, as_of=moment, zone=rules.zone)
+        told = _rests_on(book, home, [], METHOD)
     if tested.is_empty():
         click.echo(f"too little history: more than {LEAST_DAYS} days with usage are needed", err=True)
-    _print(tested if origins else accuracy(tested), form, f"forecast of all cost, {METHOD}, rolling origins", 1)
+    shown, title = tested if origins else accuracy(tested), f"forecast of all cost, {METHOD}, rolling origins"
+    print_disclosed(shown, form, told, title=title, names=1)
     return OK
 
 
@@ -199,7 +214,16 @@ def _cell(name: str, value: Any) -> str | None:
     return words.count(value) if isinstance(value, int) else words.usd(value)
 
 
-def _print(frame: "pl.DataFrame", form: str, title: str, names: int, *, nothing: str = "") -> None:
-    from tokenpnl_dashboard.output import NOTHING, print_frame
+def _rests_on(
+    book: "Book", home: Path | None, spans: "Sequence[Period | Span]", interval_method: str | None = None
+) -> "Disclosure":
+    """Return what was read: everything from the begin of the first span to the end of the last, or all there is."""
+    from tokenpnl_analytics.periods import Period
+    from tokenpnl_dashboard.questions.disclosure import Known, Summed, disclosure_of
+    from tokenpnl_ingest.home import Home
 
-    print_frame(frame, form, title=title, names=names, nothing=nothing or NOTHING)
+    since = [span.since for span in spans if span.since is not None]
+    until = [span.until for span in spans if span.until is not None]
+    period = Period("all", min(since, default=None), max(until, default=None))
+    found = disclosure_of(Known.of(book, Home.at(home)), Summed(period))
+    return replace(found, interval_method=interval_method)

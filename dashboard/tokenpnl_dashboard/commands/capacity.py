@@ -12,6 +12,8 @@ from tokenpnl_dashboard.commands.options import HOME, formats
 if TYPE_CHECKING:
     import polars as pl
 
+    from tokenpnl_dashboard.questions.disclosure import Disclosure
+
 _BRIEF = {
     "credit": (
         *("name", "provider", "bought_on", "expires"),
@@ -50,6 +52,7 @@ def pools(home: Path | None, period: str, zone: str, form: str) -> int:
     High allocation with low use is a utilisation problem, the reverse a model problem. The floor is what a million
     tokens would have cost had nothing been idle.
     """
+    from tokenpnl_analytics.capacity.items import CAPACITY_KINDS
     from tokenpnl_analytics.rules.commitments import COMMITMENTS
     from tokenpnl_analytics.rules.gpus import GPUS
     from tokenpnl_dashboard.commands.export import opened
@@ -61,7 +64,8 @@ def pools(home: Path | None, period: str, zone: str, form: str) -> int:
         if not (gpus.pools or commitments.commitments):
             click.echo(f"no pools yet: write gpus.yaml or commitments.yaml in {source.rules.folder}", err=True)
         found = capacities.pools(source.book, gpus, commitments, bounds(source.period))
-    _print("pools", found, form, source.period.label, names=1)
+        told = source.rests_on(where={"usage_kind": list(CAPACITY_KINDS)})
+    _print("pools", found, form, source.period.label, told)
     return OK
 
 
@@ -78,8 +82,8 @@ def deployments(home: Path | None, period: str, zone: str, form: str) -> int:
     from tokenpnl_dashboard.questions import capacities
 
     with opened(home, period, zone) as source:
-        found = capacities.options(source.book, bounds(source.period))
-    _print("deployments", found, form, source.period.label, names=2)
+        found, told = capacities.options(source.book, bounds(source.period)), source.rests_on()
+    _print("deployments", found, form, source.period.label, told)
     return OK
 
 
@@ -101,15 +105,16 @@ def credit(home: Path | None, form: str) -> int:
         if not stated:
             click.echo(f"no prepaid credit: state it under prepaid in {source.rules.folder}/commitments.yaml", err=True)
         found = capacities.credit(source.book, stated, as_of=source.as_of.date())
-    _print("credit", found, form, f"as of {source.as_of:%Y-%m-%d}", names=2)
+        told = source.rests_on(where={"provider": found["provider"].unique().sort().to_list()})
+    _print("credit", found, form, f"as of {source.as_of:%Y-%m-%d}", told)
     return OK
 
 
-def _print(what: str, found: "pl.DataFrame", form: str, label: str, *, names: int) -> None:
-    from tokenpnl_dashboard.output import print_frame
+def _print(what: str, found: "pl.DataFrame", form: str, label: str, told: "Disclosure") -> None:
+    from tokenpnl_dashboard.output import print_disclosed
 
     shown = _for_eyes(found.select(_BRIEF[what])) if form in ("table", "md") else found
-    print_frame(shown, form, title=f"capacity {what}, {label}", names=names)
+    print_disclosed(shown, form, told, title=f"capacity {what}, {label}", names=1 if what == "pools" else 2)
 
 
 def _for_eyes(found: "pl.DataFrame") -> "pl.DataFrame":

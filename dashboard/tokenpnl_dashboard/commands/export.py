@@ -1,6 +1,6 @@
 """`tokenpnl export`: the books as files for other systems and other readers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tokenpnl_dashboard.book import Book
     from tokenpnl_dashboard.closing.posted import Reading
     from tokenpnl_dashboard.exports.pack import Pack
+    from tokenpnl_dashboard.questions.disclosure import Disclosure
     from tokenpnl_dashboard.rules.configuration import Configuration
     from tokenpnl_ingest.home import Home
 
@@ -50,6 +51,25 @@ class Source:
         if found.closed:
             click.echo(found.closed, err=True)
         return found
+
+    def rests_on(
+        self,
+        *,
+        where: Mapping[str, Any] | None = None,
+        lines: "pl.DataFrame | None" = None,
+        runs: "pl.DataFrame | None" = None,
+    ) -> "Disclosure":
+        """Return what the figures of the period rest on.
+
+        Args:
+            where: accepted values of columns of line items.
+            lines: the line items as posted; None: those of the books.
+            runs: result of `cohort` where a cost per success stands beside; None: nothing is said of runs.
+        """
+        from tokenpnl_dashboard.questions.disclosure import Known, Summed, disclosure_of
+
+        summed = Summed(self.period, where or {}, lines=lines, runs=runs, unit="workflow")
+        return disclosure_of(Known.of(self.book, self.home), summed)
 
 
 @click.group("export", cls=Group)
@@ -114,22 +134,25 @@ def focus(version: str, form: str, *, check: bool, output: Path | None, **asked:
     With --check the rows go to -o alone and the checks to standard output.
     """
     from tokenpnl_analytics.finance.focus import focus_rows, unpriced_usage
-    from tokenpnl_dashboard.output import print_frame
+    from tokenpnl_dashboard.output import print_disclosed
 
     grain, posted = asked.pop("grain"), asked.pop("posted")
     with opened(**asked, posted=posted) as source:
         read = source.reading(posted=posted)
         lines, outcomes = read.lines, _outcomes(source, read, posted=posted)
         rows = focus_rows(lines, outcomes, grain=grain)
+        told = source.rests_on(lines=lines if posted else None)
     if output is not None or not check:
         _write(_table(rows, output), output, f"{rows.height} rows of FOCUS {version}")
     _say_total(rows["EffectiveCost"].sum(), unpriced_usage(lines))
     if not check:
+        click.echo(told.sentence(), err=True)
         return OK
     from tokenpnl_dashboard.exports.checked import checked
 
     judged = checked(rows, lines)
-    print_frame(judged if form != "table" else _for_eyes(judged), form, title=f"FOCUS {version}, checked", names=3)
+    shown = judged if form != "table" else _for_eyes(judged)
+    print_disclosed(shown, form, told, title=f"FOCUS {version}, checked", names=3)
     return CHECK_FAILED if (judged["status"] == "failed").any() else OK
 
 
@@ -164,6 +187,7 @@ def ledger(output: Path | None, *, template: bool, cents: bool, **asked: Any) ->
         closing, period = Closing(place, source.book, control), (source.period.since, source.period.until)
         lines, accounts = closing.posted(*period), closing.rules_of(*period).read(ACCOUNTS)
         settled = settlements.entries(closing, source.period, accounts)
+        told = source.rests_on(lines=lines)
     lacking = unmapped(lines, accounts)
     if lacking.height:
         click.echo(csv_text(lacking), err=True, nl=False)
@@ -176,6 +200,7 @@ def ledger(output: Path | None, *, template: bool, cents: bool, **asked: Any) ->
     entries = pl.concat([journal(lines, accounts, zone=source.zone), *settled])
     entries = in_cents(entries) if cents else entries
     _write(_table(entries, output), output, f"{entries.height} journal entries")
+    click.echo(told.sentence(), err=True)
     return OK
 
 
@@ -227,9 +252,11 @@ def _lines_to(output: Path | None, form: str, asked: dict[str, Any], *, posted: 
 
     with opened(**asked, posted=posted) as source:
         lines = source.reading(posted=posted).lines
+        told = source.rests_on(lines=lines if posted else None)
     content = csv_bytes(lines) if form == "csv" else parquet_bytes(lines)
     _write(content, output if form == "csv" else _binary(output, "tokenpnl.parquet"), f"{lines.height} line items")
     _say_total(lines["cost_usd"].sum(), unpriced_usage(lines))
+    click.echo(told.sentence(), err=True)
     return OK
 
 
@@ -245,6 +272,7 @@ def _outcomes(source: Source, read: "Reading", *, posted: bool) -> "pl.DataFrame
 
 
 def _pack(source: Source, *, posted: bool) -> "Pack":
+    from tokenpnl_analytics.rules.agents import AGENTS
     from tokenpnl_analytics.rules.outcomes import OUTCOMES
     from tokenpnl_analytics.unit_cost.outcome_rules import windows_of
     from tokenpnl_analytics.unit_cost.units import cohort
@@ -252,13 +280,17 @@ def _pack(source: Source, *, posted: bool) -> "Pack":
     from tokenpnl_dashboard.closing.months import Closing
     from tokenpnl_dashboard.closing.statement_rows import Shown, with_rows
     from tokenpnl_dashboard.exports.pack import pack_of
+    from tokenpnl_dashboard.questions.contracts import checked, over_limit
     from tokenpnl_ingest.control import ControlStore
 
     period, read = source.period, source.reading(posted=posted)
     windows = windows_of(source.rules.read(OUTCOMES))
     runs = cohort(read.runs, as_of=source.as_of, windows=windows, capacity=read.capacity)
     named = words.days_of(period) if source.zone == "UTC" else f"{period.label} in {source.zone}"
-    made = pack_of(read.lines, runs, period=named, as_of=source.as_of, closed=read.closed)
+    told = source.rests_on(lines=read.lines if posted else None, runs=runs)
+    past = checked(source.book, source.rules.read(AGENTS), period)
+    over = None if past is None else over_limit(past, period, {})
+    made = pack_of(read.lines, runs, told, period=named, as_of=source.as_of, closed=read.closed, over_limit=over)
     shown = Shown(period, source.as_of, zone=source.zone)
     with ControlStore.of(source.home) as control:
         return replace(made, total=with_rows(made.total, Closing(source.home, source.book, control), shown))

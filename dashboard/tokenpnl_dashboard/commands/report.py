@@ -125,14 +125,13 @@ def _tell(
     from tokenpnl_dashboard.output import print_disclosed
 
     frame, rests_on, closed = found
-    told = " ".join((rests_on.sentence(), *closed))
     if form == "table":
         _print("against" if asked["against"] else what, frame, form, question)
-        click.echo(told)
+        click.echo(" ".join((rests_on.sentence(), *closed)))
         return
     # Markdown is for eyes, but for those of a document: its money is rounded like a table's.
     shown = _for_eyes(what, frame, question, asked) if form == "md" else frame
-    print_disclosed(shown, form, rests_on.document(), told)
+    print_disclosed(shown, form, rests_on, also=closed)
 
 
 def _earlier(asked: dict[str, Any], question: "Asked") -> "Period | str":

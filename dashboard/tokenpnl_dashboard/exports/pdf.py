@@ -179,7 +179,7 @@ def _disclosure(page: FPDF, pack: Pack) -> None:
     assert isinstance(lines, list)
     room = int((page.h - _BOTTOM - page.get_y()) / _SMALL)
     if len(lines) > room:
-        lines = [*lines[: max(room - 1, 0)], "... the workbook says the rest, on its sheet Method."]
+        lines = [*lines[: max(room - 1, 0)], "... the workbook says the rest, on its sheet Disclosure."]
     page.multi_cell(_WIDTH, _SMALL, "\n".join(lines), align="L")
 
 

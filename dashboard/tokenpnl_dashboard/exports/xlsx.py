@@ -36,7 +36,7 @@ _COUNTS = ("n_runs", "successes")
 
 
 def workbook(pack: Pack) -> bytes:
-    """Return the workbook: Summary, Units, Lines and Method.
+    """Return the workbook: Summary, Units, Lines and Disclosure.
 
     Raises:
         RefusedInputError: the lines do not fit into a sheet.
@@ -47,11 +47,13 @@ def workbook(pack: Pack) -> bytes:
         book.set_properties({"title": f"Token P&L, {pack.period}", "created": pack.as_of.replace(tzinfo=None)})
         sums = line_sums(pack.lines)
         style = _styles(book, pack)
-        summary, units, lines, method = (book.add_worksheet(name) for name in ("Summary", "Units", "Lines", "Method"))
+        summary, units, lines, disclosure = (
+            book.add_worksheet(name) for name in ("Summary", "Units", "Lines", "Disclosure")
+        )
         _summary(summary, pack, sums.height, style)
         _units(units, pack.units, style)
         _lines(lines, sums, style)
-        _method(method, pack, style)
+        _disclosure(disclosure, pack, style)
     return buffer.getvalue()
 
 
@@ -232,7 +234,7 @@ def _lines(sheet: Worksheet, sums: pl.DataFrame, style: dict[str, Any]) -> None:
     sheet.freeze_panes(1, 2)
 
 
-def _method(sheet: Worksheet, pack: Pack, style: dict[str, Any]) -> None:
+def _disclosure(sheet: Worksheet, pack: Pack, style: dict[str, Any]) -> None:
     sheet.write_string(0, 0, "What these figures rest on", style["title"])
     told = (
         *pack.disclosure,

@@ -1,23 +1,31 @@
 """The line under a figure of money: which prices, how many line items, what was checked and what was not."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import polars as pl
+
 from tokenpnl.errors import ConfigurationError, StoreError
+from tokenpnl.model import CostSource, Flag
+from tokenpnl.tables import LINE_ITEMS, RUNS
 from tokenpnl_analytics.periods import Period
+from tokenpnl_analytics.unit_cost.units import unit_costs
 from tokenpnl_dashboard import words
+from tokenpnl_dashboard.book import Book
 from tokenpnl_ingest.control import ControlStore
 from tokenpnl_ingest.home import Home
 
 _WELL_PRICED, _WELL_MATCHED = 0.98, 0.02
 _MOMENT = timedelta(microseconds=1)
+_SAMPLED = "; traces are sampled and this is of those kept (`tokenpnl report estimate` weights them)"
+_POSTED = "; closed months as closed, their corrections in the open month"
 
 
 @dataclass(frozen=True)
 class Disclosure:
-    """What travels with every aggregate that leaves the command line.
+    """What travels with every aggregate: on a page, on the command line, in a file.
 
     Args:
         prices: rate cards with source, hash and the day since when they are known.
@@ -70,27 +78,89 @@ def unchecked(invoices: Sequence[str] | None) -> str:
     return "invoices, as none of this period is reconciled"
 
 
-def cost_disclosure(
-    versions: Sequence[str], n_lines: int, priced_share: float | None, invoices: Sequence[str] | None
-) -> str:
-    """Return what a sum of effective cost rests on, in a few sentences.
+@dataclass(frozen=True)
+class Known:
+    """Who tells what figures rest on.
 
     Args:
-        versions: the rate cards with date and hash, as `dated` words them.
-        n_lines: line items that were added up.
-        priced_share: share of them that have a price, 0 to 1.
-        invoices: what was set against invoices, as `invoices_of` words it; None: nobody can tell.
+        query: answers a named question, as a book or a page does.
+        newest_at: time of the newest fact.
+        home: where invoices and rate cards are known; None: a book without a home.
     """
-    prices = f"Prices: {words.listed(versions)}." if versions else "No price list was used."
-    basis = f"Basis: effective cost, the exact sum of {words.counted(n_lines, 'line item')}; no estimate."
-    coverage = f"Coverage: {words.percent(priced_share)} of them priced."
-    if invoices is None:
-        checked = "Not checked: invoices, as the control store does not answer."
-    elif invoices:
-        checked = f"Set against invoices: {words.listed(invoices)}. Not checked: invoices of anything else."
-    else:
-        checked = "Not checked: invoices, as none of this period is reconciled."
-    return f"{prices} {basis} {coverage} {checked}"
+
+    query: Callable[..., pl.DataFrame]
+    newest_at: datetime | None
+    home: Home | None = None
+
+    @classmethod
+    def of(cls, book: Book, home: Home | None = None) -> "Known":
+        """Return a book and its home."""
+        return cls(book.query, book.version().newest_at, home)
+
+
+@dataclass(frozen=True)
+class Summed:
+    """What was added up.
+
+    Args:
+        period: when it started.
+        where: accepted values of columns of line items.
+        lines: the line items as posted or as closed; None: those of the books.
+        runs: result of `cohort`, for the coverage of outcomes; None: nothing is said of runs.
+        unit: the column by which a cost per success stands beside it, and whose interval is told; None: none does.
+        counts_runs: whether runs are counted, and not line items.
+    """
+
+    period: Period
+    where: Mapping[str, Any] = field(default_factory=dict)
+    lines: pl.DataFrame | None = None
+    runs: pl.DataFrame | None = None
+    unit: str | None = None
+    counts_runs: bool = False
+
+
+def disclosure_of(known: Known, summed: Summed) -> Disclosure:
+    """Return what a sum of effective cost, or a cost per success, rests on: the one place that finds it out."""
+    versions, n, n_unpriced = _lines(known, summed)
+    runs, counts_runs = summed.runs, summed.counts_runs
+    settled = None if runs is None else runs.filter("settled")["outcome"]
+    partial = not counts_runs and sampled(known.query, summed.period)
+    return Disclosure(
+        prices=dated(versions, known.home),
+        n=runs.height if counts_runs and runs is not None else n,
+        counted="run" if counts_runs else "line item",
+        priced_share=1 - n_unpriced / n if n else None,
+        outcome_coverage=settled.count() / len(settled) if settled is not None and len(settled) else None,
+        newest_fact_at=known.newest_at,
+        basis=f"effective cost in USD{'' if summed.lines is None else _POSTED}{_SAMPLED if partial else ''}",
+        interval_method=None if runs is None or summed.unit is None else _method(runs, summed.unit),
+        not_checked=unchecked(invoices_of(summed.period, known.home)),
+    )
+
+
+def sampled(query: Callable[..., pl.DataFrame], period: Period) -> bool:
+    """Return whether any run of the period stands for others too, or may."""
+    window: dict[str, Any] = {"name": RUNS.name, "since": period.since, "until": period.until}
+    counts = query("distinct", column="adjusted_count", **window)["adjusted_count"].cast(pl.Float64)
+    flags = query("distinct", column="flags", **window)["flags"].cast(pl.String)
+    return bool((counts > 1).any()) or bool(flags.str.contains(Flag.SAMPLING_UNKNOWN.value).any())
+
+
+def _lines(known: Known, summed: Summed) -> tuple[list[str], int, int]:
+    """Return the rate cards of the line items, how many lines there are, and how many have no price."""
+    if summed.lines is not None:
+        versions = summed.lines["price_version"].drop_nulls().unique().sort().to_list()
+        return versions, summed.lines.height, summed.lines.filter(cost_source=CostSource.UNPRICED.value).height
+    period = summed.period
+    narrowed = {"where": dict(summed.where), "since": period.since, "until": period.until}
+    row = known.query("line_item_sums", **narrowed).row(0, named=True)
+    cards = known.query("distinct", name=LINE_ITEMS.name, column="price_version", **narrowed)["price_version"]
+    return cards.to_list(), row["n_lines"], row["n_unpriced_lines"]
+
+
+def _method(runs: pl.DataFrame, unit: str) -> str:
+    made = unit_costs(runs, [unit])["method"].drop_nulls().unique().sort()
+    return f"95%, {'; '.join(made)}" if len(made) else "none: nothing has settled yet"
 
 
 def confidence(priced_share: float | None, untraced_share: float | None) -> str:

@@ -12,7 +12,7 @@ from tokenpnl_dashboard.closing.statement_rows import Shown, with_rows
 from tokenpnl_dashboard.exports.pack import Pack, pack_of
 from tokenpnl_dashboard.parts.filters import Choice, bounds
 from tokenpnl_dashboard.questions.lines import line_items
-from tokenpnl_dashboard.questions.pnl import RUN_FILTERS, the_cohort
+from tokenpnl_dashboard.questions.pnl import RUN_FILTERS, over_limit, rests_on, the_cohort
 from tokenpnl_dashboard.state import ask, book, edition, home
 from tokenpnl_ingest.control import ControlStore
 
@@ -35,11 +35,12 @@ def packer(choice: Choice, write: Callable[[Pack], bytes]) -> Callable[[], bytes
     source, as_of, window, place = book(), edition().as_of, bounds(choice.period), home()
     runs = the_cohort(choice, choice.period) if set(choice.picked) <= set(RUN_FILTERS) else None
     picked = "; ".join(f"{name}: {', '.join(values)}" for name, values in choice.picked.items())
+    told, over = rests_on(choice, "workflow"), over_limit(choice)
     named = " ".join(part for part in (words.days_of(choice.period), f"({picked})" if picked else "") if part)
 
     def made() -> bytes:
         lines = line_items(source, where=choice.where, **window)
-        pack = pack_of(lines, runs, period=named, as_of=as_of)
+        pack = pack_of(lines, runs, told, period=named, as_of=as_of, over_limit=over)
         if place is not None:
             shown = Shown(choice.period, as_of, where=choice.where)
             with ControlStore.of(place) as control:

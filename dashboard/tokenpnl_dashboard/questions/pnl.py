@@ -21,7 +21,7 @@ from tokenpnl_dashboard.closing.months import Closing
 from tokenpnl_dashboard.closing.statement_rows import Shown, with_rows
 from tokenpnl_dashboard.parts.filters import Choice, bounds
 from tokenpnl_dashboard.questions import contracts
-from tokenpnl_dashboard.questions.disclosure import dated
+from tokenpnl_dashboard.questions.disclosure import Disclosure, Known, Summed, disclosure_of
 from tokenpnl_dashboard.questions.lines import run_capacity
 from tokenpnl_dashboard.shapes import figures
 from tokenpnl_dashboard.state import ask, book, edition, home, rules
@@ -145,10 +145,18 @@ def price_versions() -> list[str]:
     return found
 
 
-def prices_used(choice: Choice) -> list[str]:
-    """Return the rate cards that the chosen line items were priced with, dated where that is known."""
-    asked = {"name": LINE_ITEMS.name, "column": "price_version", "where": choice.where, **bounds(choice.period)}
-    return dated(ask("distinct", **asked)["price_version"].to_list(), home())
+def rests_on(choice: Choice, unit: str | None = None, *, counts_runs: bool = False) -> Disclosure:
+    """Return what the chosen figures rest on.
+
+    Args:
+        choice: what the reader chose.
+        unit: the column by which a cost per success stands beside them, and whose interval is told.
+        counts_runs: whether runs are counted, and not line items.
+    """
+    where = choice.only(*RUN_FILTERS) if counts_runs else choice.where
+    runs = the_cohort(choice, choice.period) if counts_runs or _of_runs(choice) else None
+    known = Known(ask, edition().newest_at, home())
+    return disclosure_of(known, Summed(choice.period, where, runs=runs, unit=unit, counts_runs=counts_runs))
 
 
 def synthetic() -> bool:

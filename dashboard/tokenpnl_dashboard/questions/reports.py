@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 
 from tokenpnl.errors import ConfigurationError
-from tokenpnl.model import CostSource, Flag
 from tokenpnl.tables import ATTEMPTS, CALLS, DUPLICATES, FEES, LINE_ITEMS, OUTCOMES, RUNS
 from tokenpnl_analytics.books import Books
 from tokenpnl_analytics.classify import causes, totals_in_both_orders
@@ -30,13 +29,12 @@ from tokenpnl_analytics.unit_cost.units import PRODUCTION, RUN_DIMENSIONS, cohor
 from tokenpnl_analytics.verdict.report import labels_of
 from tokenpnl_dashboard.book import Book
 from tokenpnl_dashboard.questions.contracts import agents_frame, breaches_frame, checked, over_limit
-from tokenpnl_dashboard.questions.disclosure import Disclosure, dated, invoices_of, unchecked
+from tokenpnl_dashboard.questions.disclosure import Disclosure, Known, Summed, disclosure_of
 from tokenpnl_dashboard.questions.drill import OWNED_BY, lines_behind, without_owner
 from tokenpnl_dashboard.questions.lines import run_capacity
 from tokenpnl_dashboard.questions.verdict import verdict_of
 from tokenpnl_ingest.home import Home
 
-_SAMPLED = "; traces are sampled and this is of those kept (`tokenpnl report estimate` weights them)"
 _TOLD_APART = ("usage_kind", "cost_category", "served_reason")
 _OF_A_SLICE = ("tenant", "run_id", "workflow", "cost_usd", "cost_category", "evaluation")
 _UNIT_COLUMNS = (
@@ -182,33 +180,12 @@ def disclosure(
         what: the report, such as pnl.
         lines: the line items that it adds up where these are not those of the books: as posted.
     """
-    narrowed: dict[str, Any] = {"where": dict(asked.where), **_window(asked)}
-    if lines is None:
-        row = book.query("line_item_sums", **narrowed).row(0, named=True)
-        versions = book.query("distinct", name=LINE_ITEMS.name, column="price_version", **narrowed)["price_version"]
-        n, n_unpriced = row["n_lines"], row["n_unpriced_lines"]
-    else:
-        versions = lines["price_version"].drop_nulls().unique().sort()
-        n, n_unpriced = lines.height, lines.filter(cost_source=CostSource.UNPRICED.value).height
     of_runs = what in ("units", "estimate")
     runs = _cohort(book, asked) if set(asked.where) <= {*RUN_DIMENSIONS} else None
-    settled = None if runs is None else runs.filter("settled")["outcome"]
-    method = None
-    if of_runs and runs is not None:
-        known = unit_costs(runs, [asked.by if asked.by in RUN_DIMENSIONS else "workflow"])["method"]
-        method = "95%, " + "; ".join(known.drop_nulls().unique().sort()) if known.count() else "none: nothing settled"
-    posted = "; closed months as closed, their corrections in the open month" if lines is not None else ""
-    return Disclosure(
-        prices=dated(versions.to_list(), home),
-        n=runs.height if of_runs and runs is not None else n,
-        counted="run" if of_runs else "line item",
-        priced_share=1 - n_unpriced / n if n else None,
-        outcome_coverage=settled.count() / len(settled) if settled is not None and len(settled) else None,
-        newest_fact_at=book.version().newest_at,
-        basis=f"effective cost in USD{posted}{_SAMPLED if sampled(book, asked.period) and not of_runs else ''}",
-        interval_method=method,
-        not_checked=NOT_CHECKED if what == "contracts" else unchecked(invoices_of(asked.period, home)),
-    )
+    unit = None if not of_runs else asked.by if asked.by in RUN_DIMENSIONS else "workflow"
+    summed = Summed(asked.period, asked.where, lines=lines, runs=runs, unit=unit, counts_runs=of_runs)
+    found = disclosure_of(Known.of(book, home), summed)
+    return replace(found, not_checked=NOT_CHECKED) if what == "contracts" else found
 
 
 def estimate(book: Book, asked: Asked) -> pl.DataFrame:
@@ -221,14 +198,6 @@ def estimate(book: Book, asked: Asked) -> pl.DataFrame:
         raise ConfigurationError(f"runs are sampled whole: an estimate exists by {', '.join(RUN_DIMENSIONS)}")
     runs = conform(book.query("table", name=RUNS.name, **_window(asked)), RUNS)
     return estimated_totals(runs, [asked.by] if asked.by else [])
-
-
-def sampled(book: Book, period: Period) -> bool:
-    """Return whether any run of the period stands for others too, or may."""
-    window: dict[str, Any] = {"name": RUNS.name, "since": period.since, "until": period.until}
-    counts = book.query("distinct", column="adjusted_count", **window)["adjusted_count"].cast(pl.Float64)
-    flags = book.query("distinct", column="flags", **window)["flags"].cast(pl.String)
-    return bool((counts > 1).any()) or bool(flags.str.contains(Flag.SAMPLING_UNKNOWN.value).any())
 
 
 def contracts(book: Book, asked: Asked) -> pl.DataFrame:

@@ -15,14 +15,14 @@ from tokenpnl_dashboard.charts import units as unit_charts
 from tokenpnl_dashboard.closing.restated_months import closed_months
 from tokenpnl_dashboard.parts import cards
 from tokenpnl_dashboard.parts.filters import NOBODY, Choice, chosen
-from tokenpnl_dashboard.questions.disclosure import confidence, cost_disclosure, invoices_of
-from tokenpnl_dashboard.questions.pnl import price_versions, prices_used, sums, the_cohort, unit_cost_by
+from tokenpnl_dashboard.questions.disclosure import confidence
+from tokenpnl_dashboard.questions.pnl import price_versions, rests_on, sums, the_cohort, unit_cost_by
 from tokenpnl_dashboard.questions.standing import STANDING, worst_first
 from tokenpnl_dashboard.questions.units import untraced
 from tokenpnl_dashboard.questions.verdicts import the_verdict
 from tokenpnl_dashboard.shapes import figures
 from tokenpnl_dashboard.shapes.verdict_tables import HEADLINE
-from tokenpnl_dashboard.state import edition, home, ink
+from tokenpnl_dashboard.state import edition, ink
 
 Row = dict[str, Any]
 TOP = 8
@@ -75,7 +75,7 @@ def _draw(choice: Choice) -> None:
         leads_to=lambda mark: {**choice.address(category=mark[0]), "period": mark[1]},
     )
     _workflows(choice, units)
-    st.caption(words.markdown(_disclosure(choice, row, everything)))
+    st.caption(words.markdown(_disclosure(choice, everything)))
 
 
 def _chip(choice: Choice, row: Row, everything: Row) -> None:
@@ -266,15 +266,13 @@ def _rest(n_workflows: int) -> str:
     return f" The {TOP} dearest of {n_workflows}." if n_workflows > TOP else ""
 
 
-def _disclosure(choice: Choice, row: Row, everything: Row) -> str:
-    invoices = invoices_of(choice.period, home())
-    rests_on = cost_disclosure(prices_used(choice), row["n_lines"], row["priced_share"], invoices)
+def _disclosure(choice: Choice, everything: Row) -> str:
     n = f"{everything['n_runs']:,} runs, {everything['n_settled']:,} settled. " if everything else ""
     closed = closed_months(choice.period)
-    method, clusters = everything.get("method") or "no method", everything.get("clusters") or "run"
+    clusters = everything.get("clusters") or "run"
     return (
-        f"{rests_on} {n}Cost per success: all cost of settled runs over their successes, production unless an "
-        f"environment is chosen; interval: {method}, clusters: {clusters}. "
+        f"{rests_on(choice, 'tenant').sentence()} {n}Cost per success: all cost of settled runs over their "
+        f"successes, production unless an environment is chosen; clusters: {clusters}. "
         "Cost without direct result is not cost that can be avoided." + "".join(f" {told}" for told in closed)
     )
 

@@ -1,6 +1,5 @@
 """P&L statement: the ladder, the categories and the memo lines, by period or by any dimension."""
 
-import polars as pl
 import streamlit as st
 
 from tokenpnl_dashboard import words
@@ -10,12 +9,11 @@ from tokenpnl_dashboard.exports.xlsx import workbook
 from tokenpnl_dashboard.output import inert
 from tokenpnl_dashboard.parts import cards
 from tokenpnl_dashboard.parts.filters import COLUMN, Choice, chosen
-from tokenpnl_dashboard.questions.disclosure import cost_disclosure, invoices_of
 from tokenpnl_dashboard.questions.downloads import packer
-from tokenpnl_dashboard.questions.pnl import beside, prices_used, statement_by
+from tokenpnl_dashboard.questions.pnl import beside, rests_on, statement_by
 from tokenpnl_dashboard.questions.units import cash, changed_definitions, last_change
 from tokenpnl_dashboard.shapes import statement_table, unit_tables
-from tokenpnl_dashboard.state import edition, home
+from tokenpnl_dashboard.state import edition
 
 COLUMNS = (
     "month", "week", "day", "workflow", "customer", "model", "provider", "step", "feature", "environment", "release",
@@ -68,16 +66,14 @@ def _draw(choice: Choice, by: str) -> None:
         "runs older than the outcome window; it exists for dimensions of a run. Select a figure for the runs behind "
         "it; the CSV has all twelve decimals."
     )
-    st.caption(words.markdown(_rests_on(choice, total)))
+    st.caption(words.markdown(_rests_on(choice)))
     _unit_change(choice, column)
     _breaks(choice)
     _cash(choice)
 
 
-def _rests_on(choice: Choice, total: pl.DataFrame) -> str:
-    row, place = total.row(0, named=True), home()
-    told = cost_disclosure(prices_used(choice), row["n_lines"], row["priced_share"], invoices_of(choice.period, place))
-    return " ".join((told, *closed_months(choice.period)))
+def _rests_on(choice: Choice) -> str:
+    return " ".join((rests_on(choice).sentence(), *closed_months(choice.period)))
 
 
 def _unit_change(choice: Choice, column: str) -> None:

@@ -13,7 +13,7 @@ from tokenpnl_dashboard.charts import units as unit_charts
 from tokenpnl_dashboard.output import csv_text
 from tokenpnl_dashboard.parts import cards, unit_risk
 from tokenpnl_dashboard.parts.filters import COLUMN, Choice, chosen
-from tokenpnl_dashboard.questions.pnl import price_versions, the_cohort, unit_cost_by
+from tokenpnl_dashboard.questions.pnl import rests_on, the_cohort, unit_cost_by
 from tokenpnl_dashboard.questions.units import (
     audits,
     contribution_by,
@@ -72,7 +72,7 @@ def _draw(choice: Choice, by: str) -> None:
         )
     _contribution(choice)
     unit_risk.expander(unit_cost_by(choice, choice.period, "workflow"), audits(workflows))
-    st.caption(words.markdown(_disclosure(everything, runs, lost_outcomes(choice.period))))
+    st.caption(words.markdown(_disclosure(choice, everything, lost_outcomes(choice.period))))
 
 
 def _chip(everything: Row) -> None:
@@ -206,27 +206,17 @@ def _contribution(choice: Choice) -> None:
         st.caption("Cost of the part over the successes of its whole workflow: the parts add up to the figure to date.")
 
 
-def _disclosure(everything: Row, runs: pl.DataFrame, lost: dict[str, int]) -> str:
-    versions = price_versions()
-    prices = f"Prices: {words.listed(versions)}. " if versions else "No prices. "
+def _disclosure(choice: Choice, everything: Row, lost: dict[str, int]) -> str:
     apart = sum(lost.values())
     without = f"{words.counted(apart, 'outcome')} of no known run, counted apart. " if apart else ""
     sampled = "Sampled traces: totals are weighted and estimated. " if everything["estimated"] else ""
     return (
-        f"{prices}{everything['n_runs']:,} runs, {everything['n_settled']:,} settled, "
+        f"{rests_on(choice, 'tenant', counts_runs=True).sentence()} {everything['n_settled']:,} runs have settled, "
         f"{everything['settled_successes']:,} of them successes. {sampled}{without}"
-        f"Basis: effective cost, production unless an environment is chosen; offline evaluation stays outside. "
-        f"Coverage: {words.percent(everything['priced_share'])} of attempts priced, "
-        f"{words.percent(everything['outcome_coverage'])} of settled runs with an outcome. "
-        f"Interval of the whole: {everything['method'] or 'none'}, clusters: {everything['clusters'] or 'run'}, "
-        f"design effect {everything['design_effect'] or 1:.2f}. "
-        f"Not checked: {_unchecked(runs)}."
+        "Production unless an environment is chosen; offline evaluation stays outside. "
+        f"Clusters: {everything['clusters'] or 'run'}, design effect {everything['design_effect'] or 1:.2f}. "
+        "Nor was it checked whether a reported success was one, beyond the audits stated in outcomes.yaml."
     )
-
-
-def _unchecked(runs: pl.DataFrame) -> str:
-    invoice = "" if untraced(runs) is not None else "the invoice, as none is reconciled; "
-    return f"{invoice}whether a reported success was one, beyond the audits stated in outcomes.yaml"
 
 
 picked_filters = chosen()

@@ -5,10 +5,10 @@ import zlib
 
 import pytest
 from tests.analytics.line_rows import START, lines_of
-from tests.dashboard.frames import NOW, book_of
+from tests.dashboard.frames import NOW, book_of, packed
 
 from tokenpnl_analytics.unit_cost.units import cohort
-from tokenpnl_dashboard.exports.pack import Pack, pack_of
+from tokenpnl_dashboard.exports.pack import Pack
 from tokenpnl_dashboard.exports.pdf import one_pager, plain
 
 
@@ -22,7 +22,7 @@ def text_of(content: bytes) -> str:
 
 def pack(n_runs: int) -> Pack:
     frames = book_of(n_runs).frames
-    return pack_of(frames["line_items"], cohort(frames["runs"], as_of=NOW), period="all time", as_of=NOW)
+    return packed(frames["line_items"], cohort(frames["runs"], as_of=NOW), period="all time", as_of=NOW)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_it_fits_with_every_line_and_many_workflows() -> None:
     lines = lines_of(*({"usd": "1", "cost_category": category} for category in (*categories, *rest)))
     runs = book_of(300).frames["runs"].with_row_index("n")
     runs = runs.with_columns(workflow=runs["workflow"] + runs["n"].cast(str).str.slice(0, 1))
-    made = pack_of(lines, cohort(runs.drop("n"), as_of=NOW), period="all time", as_of=NOW)
+    made = packed(lines, cohort(runs.drop("n"), as_of=NOW), period="all time", as_of=NOW)
     content = one_pager(made)
     assert len(re.findall(rb"/Type /Page\b", content)) == 1
     assert "The 8 dearest of" in text_of(content)
@@ -73,9 +73,9 @@ def test_it_fits_with_every_line_and_many_workflows() -> None:
 
 def test_what_it_rests_on_ends_where_the_page_does_and_says_so() -> None:
     hashes = "; ".join(f"2026-{month:02d} as closed, SHA-256 {'a' * 64}" for month in range(60))
-    made = pack_of(lines_of({"usd": "1"}), None, period="all time", as_of=NOW, closed=hashes)
+    made = packed(lines_of({"usd": "1"}), period="all time", as_of=NOW, closed=hashes)
     content = one_pager(made)
-    assert "... the workbook says the rest, on its sheet Method." in text_of(content)
+    assert "... the workbook says the rest, on its sheet Disclosure." in text_of(content)
     assert min(float(at) for at in re.findall(rb"BT [\d.]+ ([-\d.]+) Td", _drawn(content))) > 20
 
 
@@ -93,5 +93,5 @@ def test_letters_that_the_fonts_lack_are_spelled_or_marked(text: str, shown: str
 
 
 def test_a_page_of_nothing_says_so() -> None:
-    text = text_of(one_pager(pack_of(lines_of().clear(), None, period="now", as_of=START)))
+    text = text_of(one_pager(packed(lines_of().clear(), period="now", as_of=START)))
     assert "no success yet" in text

@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 from tests.analytics.line_rows import START, lines_of
 from tests.dashboard.exports.sheets import Sheets
-from tests.dashboard.frames import NOW, book_of
+from tests.dashboard.frames import NOW, book_of, packed
 
 from tokenpnl.errors import RefusedInputError
 from tokenpnl_analytics.unit_cost.units import cohort
 from tokenpnl_dashboard import words
 from tokenpnl_dashboard.exports import xlsx
-from tokenpnl_dashboard.exports.pack import Pack, pack_of
+from tokenpnl_dashboard.exports.pack import Pack
 from tokenpnl_dashboard.exports.xlsx import line_sums, workbook
 from tokenpnl_dashboard.shapes.statement_table import INDENT
 from tokenpnl_dashboard.shapes.statement_table import lines_of as statement_lines
@@ -22,11 +22,11 @@ from tokenpnl_dashboard.shapes.statement_table import lines_of as statement_line
 
 def pack(n_runs: int = 120) -> Pack:
     frames = book_of(n_runs).frames
-    return pack_of(frames["line_items"], cohort(frames["runs"], as_of=NOW), period="all time", as_of=NOW)
+    return packed(frames["line_items"], cohort(frames["runs"], as_of=NOW), period="all time", as_of=NOW)
 
 
 def pack_with(*lines: dict[str, object]) -> Pack:
-    return pack_of(lines_of(*lines), None, period="November", as_of=START)
+    return packed(lines_of(*lines), period="November", as_of=START)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_unpriced_lines_leave_their_cells_empty_and_are_disclosed() -> None:
     sheets = Sheets(workbook(pack_with({"usd": "1"}, {"cost_source": "unpriced", "model": "z", "quantity": 7})))
     lines = sheets.formulas["Lines"]
     assert [lines[f"N{row}"].value for row in (2, 3)] == [1, None]
-    method = {row[0].value: row[1].value for row in sheets.formulas["Method"].iter_rows(min_row=3)}
+    method = {row[0].value: row[1].value for row in sheets.formulas["Disclosure"].iter_rows(min_row=3)}
     assert method["Without a price"] == "7 units of usage; every sum of dollars is a floor"
     assert "50%" in method["Lines"]
 
@@ -107,6 +107,6 @@ def test_more_lines_than_a_sheet_has_rows_are_refused(monkeypatch: pytest.Monkey
 
 
 def test_an_empty_pack_is_a_workbook_too() -> None:
-    sheets = Sheets(workbook(pack_of(lines_of().clear(), None, period="now", as_of=START)))
+    sheets = Sheets(workbook(packed(lines_of().clear(), period="now", as_of=START)))
     assert sheets.calculated("Effective cost") == 0
     assert pl.Series([sheets.exact("Effective cost")]).str.starts_with("0").all()
