@@ -19,6 +19,29 @@ def test_the_cluster_formula_by_hand():
     assert found.method == "cluster-robust, log scale, t"
 
 
+def test_a_dear_run_lifts_the_upper_bound_alone():
+    # 39 runs of 1 and one of 41, all succeed: theta 2, e = -1 or 39, V = 40/39 x 1560/1600 = 1,
+    # skew = (39^3 - 39)/1560^1.5 = .96209, t(39) = 2.0227: up 2.0227 + .96209/6 x (1 + 2 x 4.0913) = 3.4951.
+    found = interval([1] * 39 + [41], [1] * 40)
+    assert (found.low, found.high) == pytest.approx((2 * np.exp(-2.022691 / 2), 2 * np.exp(3.4951 / 2)), rel=1e-4)
+
+
+def test_the_upper_bound_rests_on_the_clusters_with_a_success():
+    # 40 runs of 1, 12 succeed: theta 10/3, e = 1 (28 times) or -7/3, V = 40/39 x 93.333/144; t(39) down, t(11) up.
+    found = interval([1] * 40, [1] * 12 + [0] * 28)
+    error = np.sqrt(40 / 39 * 93.33333 / 144) * 0.3
+    bounds = (10 / 3 * np.exp(-2.022691 * error), 10 / 3 * np.exp(2.200985 * error))
+    assert (found.low, found.high) == pytest.approx(bounds, rel=1e-5)
+
+
+def test_the_bootstrap_of_few_clusters_never_narrows_students_t():
+    # 12 runs of 1 or 3 in turn, all succeed: theta 2, V = 12/11 x 12/144, t(11) = 2.2010.
+    found = interval([1, 3] * 6, [1] * 12)
+    half = 2.200985 * np.sqrt(12 / 11 * 12 / 144) / 2
+    assert found.low <= 2 * np.exp(-half) * (1 + 1e-6)
+    assert found.high >= 2 * np.exp(half) * (1 - 1e-6)
+
+
 def test_runs_of_one_customer_count_as_one_observation():
     cost = np.repeat([1.0, 3.0] * 20, 10)
     found = interval(cost, np.ones(400), np.repeat(np.arange(40), 10))

@@ -53,9 +53,9 @@ def ratio_interval(
     """Return the 95% interval of sum(cost) / sum(successes).
 
     Residuals e_g = sum over cluster g of (c - theta y); V = G/(G-1) sum(e_g^2) / S^2; bounds
-    theta exp(+-t sqrt(V)/theta) with t of G-1 degrees of freedom. Below 30 clusters t comes from a wild cluster
-    bootstrap (Cameron, Gelbach, Miller 2008; weights of Webb 2023). Where Fieller's set is unbounded (the successes
-    could be none) there is no upper bound; below ten successes neither.
+    theta exp(+-t sqrt(V)/theta) with t of G-1 degrees of freedom, on the dear side as in `_reaches`. Below 30 clusters
+    a wild cluster bootstrap-t (Cameron, Gelbach, Miller 2008; weights of Webb 2023) may widen it, never narrow it.
+    Where Fieller's set is unbounded (the successes could be none) there is no upper bound; below ten successes neither.
 
     Args:
         cost: cost of each run, not negative; of a sampled run times its weight.
@@ -74,9 +74,9 @@ def ratio_interval(
     theta = float(cost.sum()) / total
     by_cluster = _sums(clusters, cost), _sums(clusters, successes)
     spread = standard_error(*by_cluster)
-    below, above, how = t_quantiles(*by_cluster, chance)
-    rise = -below * spread / theta
-    low, high = theta * np.exp(-above * spread / theta), theta * np.exp(min(rise, _HOPELESS))
+    below, above, how = _reaches(*by_cluster, chance)
+    rise = above * spread / theta
+    low, high = theta * np.exp(-below * spread / theta), theta * np.exp(min(rise, _HOPELESS))
     n_successes = int(np.count_nonzero(successes)) if n_successes is None else n_successes
     bounded = n_successes >= FEW_SUCCESSES and rise < _HOPELESS and _fieller_is_bounded(by_cluster[1])
     if n_successes < FEW_SUCCESSES:
@@ -131,6 +131,22 @@ def fieller_limits(cost: Floats, successes: Floats) -> tuple[float, float] | Non
     if a <= 0 or root < 0:
         return None
     return float((b - np.sqrt(root)) / a), float((b + np.sqrt(root)) / a)
+
+
+def _reaches(cost: Floats, successes: Floats, chance: np.random.Generator) -> tuple[float, float, str]:
+    """Return how many standard errors the interval reaches down and up on the log scale, and how they were found.
+
+    Dear runs are seldom drawn, and cohorts without them look cheap and sure of it. So the upper bound takes t with one
+    less than the clusters *with* a success, and skew/6 (1 + 2 t^2) more where the residuals lean to the dear side
+    (Johnson 1978; skew = sum(e^3) / sum(e^2)^1.5). A wild bootstrap alone covered 89-92% at 10 to 19 successes.
+    """
+    below, above, how = t_quantiles(cost, successes, chance)
+    level, n_won = 0.5 + CONFIDENCE / 2, np.count_nonzero(successes)
+    down, up = (float(stats.t.ppf(level, max(n - 1, 1))) for n in (len(cost), n_won))
+    residuals = cost - cost.sum() / successes.sum() * successes
+    power = float(np.sum(residuals**2)) ** 1.5
+    skew = float(np.sum(residuals**3)) / power if power > 0 else 0.0
+    return max(above, down), max(-below, up + max(0.0, skew) / 6 * (1 + 2 * up**2)), how
 
 
 def _sums(clusters: Codes, values: Floats) -> Floats:
