@@ -9,7 +9,7 @@ from tokenpnl_analytics.whatif.baseline import Baseline
 from tokenpnl_analytics.whatif.compose import Comparison
 from tokenpnl_analytics.whatif.costs import cost_usd
 from tokenpnl_analytics.whatif.result import Estimate, Evidence, Result
-from tokenpnl_dashboard.words import UNKNOWN, percent, usd
+from tokenpnl_dashboard.words import UNKNOWN, duration, percent, usd
 
 EVIDENCE: dict[Evidence, str] = {
     Evidence.RECOMPUTED: "recomputed: arithmetic on recorded facts, nothing else changes",
@@ -146,6 +146,31 @@ def tornado_words(tornado: pl.DataFrame) -> Iterator[str]:
         for row in tornado.iter_rows(named=True):
             ends = f"{usd(row['low_usd'])} to {usd(row['high_usd'])}"
             yield f"  {row['assumption']} ({row['scenario']}): {ends}, {usd(row['stated_usd'])} as stated"
+        yield ""
+
+
+def curve_words(measured: Mapping[str, Mapping[str, pl.DataFrame]]) -> Iterator[str]:
+    """Yield one sentence for each cache curve that a family measured: what other sizes and lifetimes would hold."""
+    told = []
+    for name, frames in measured.items():
+        of = "input tokens" if "cached_share" in frames else "answers"
+        curve, by_ttl = frames.get("curve"), frames.get("ttl_curve")
+        if curve is not None and curve.height:
+            least = curve["miss_ratio"][-1]
+            # The first size that holds nine tenths of what the largest does.
+            enough = curve.filter(1 - pl.col("miss_ratio") >= 0.9 * (1 - least)).row(0, named=True)
+            told.append(
+                f"  {name}: room for {curve['capacity'][-1]:,} {of} finds {percent(1 - least)} of them again, room for "
+                f"{enough['capacity']:,} {percent(1 - enough['miss_ratio'])}."
+            )
+        if by_ttl is not None and by_ttl.height:
+            shares = ", ".join(
+                f"{duration(1000 * row['ttl_s'])} {percent(row['hit_share'])}" for row in by_ttl.iter_rows(named=True)
+            )
+            told.append(f"  {name}: of {of} found again by lifetime, without a limit of size: {shares}.")
+    if told:
+        yield "What other sizes and lifetimes of the caches would hold (exact, from an empty cache):"
+        yield from told
         yield ""
 
 

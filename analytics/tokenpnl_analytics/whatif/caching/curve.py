@@ -9,6 +9,8 @@ from tokenpnl_analytics.whatif.caching.kernel import NOWHERE
 from tokenpnl_analytics.whatif.caching.references import asked, frozen_sizes
 from tokenpnl_analytics.whatif.caching.stack_kernel import stack_distances
 
+MOST_ROWS = 200
+"""Rows of a curve that is to be drawn."""
 _SCHEMA = {
     "capacity": pl.Int64(),
     "n": pl.Int64(),
@@ -75,3 +77,22 @@ def miss_ratio_curve(references: pl.DataFrame, capacities: Sequence[int] | None 
         )
         .select(pl.col(name).cast(kind) for name, kind in _SCHEMA.items())
     )
+
+
+def capacity_curve(references: pl.DataFrame, *, by_amount: bool) -> pl.DataFrame:
+    """Return what an LRU cache of each capacity would have missed, exactly, in at most `MOST_ROWS` capacities.
+
+    Args:
+        references: as for `miss_ratio_curve`.
+        by_amount: the ratio is of amounts (tokens), else of references (answers).
+
+    Returns:
+        `capacity` (Int64, unit of the sizes; those at which there are more hits than below, spread over the curve and
+        with its last one), `miss_ratio` (float64), `n` (references); by capacity. Empty where nothing comes again.
+    """
+    whole = miss_ratio_curve(references).filter(pl.col("refused_because").is_null())
+    if whole.height > MOST_ROWS:
+        places = np.unique(np.linspace(0, whole.height - 1, MOST_ROWS).round().astype(np.int64))
+        whole = whole[places.tolist()]
+    share = pl.col("amount_hit_share" if by_amount else "hit_share")
+    return whole.select("capacity", (1 - share).alias("miss_ratio"), "n")

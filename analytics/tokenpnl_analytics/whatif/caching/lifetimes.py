@@ -6,6 +6,9 @@ import polars as pl
 
 from tokenpnl_analytics.whatif.caching.replay import Cache, counted, hits
 
+LIFETIMES_S = (60.0, 300.0, 600.0, 1800.0, 3600.0, 21_600.0, 86_400.0, 604_800.0)
+"""A minute to a week; among them every lifetime that a provider sells."""
+
 
 def reuse_seconds(references: pl.DataFrame) -> pl.Series:
     """Return the seconds since the last reference to the same object (float64); NULL at the first."""

@@ -7,8 +7,11 @@ import polars as pl
 
 from tokenpnl_analytics.rules.scenario_families import PromptCache
 from tokenpnl_analytics.whatif.baseline import Baseline
+from tokenpnl_analytics.whatif.caching.curve import capacity_curve
+from tokenpnl_analytics.whatif.caching.lifetimes import LIFETIMES_S, ttl_curve
 from tokenpnl_analytics.whatif.caching.prompt_calls import FRESH, READ, USABLE, WRITES, billed, split_anew, text_tokens
 from tokenpnl_analytics.whatif.caching.prompt_rules import PromptRule, prompt_rule
+from tokenpnl_analytics.whatif.caching.references import block_references
 from tokenpnl_analytics.whatif.replay import Replayed, refused, touched
 from tokenpnl_analytics.whatif.result import Estimate, Evidence
 
@@ -20,6 +23,8 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: PromptCache) -> Re
 
     Where a cache was observed, the reads are scaled to the observed share (a cache is best effort), if the replay under
     the same rules finds more; both shares are in `measured`. A model that the frame has switched to begins cold.
+    `measured` also has `curve` (tokens missed by an LRU cache of each size in tokens, without a lifetime) and
+    `ttl_curve` (tokens hit with each lifetime since the last use, without a limit of size).
     """
     numbered = frame.with_row_index("row")
     meant = numbered.filter(touched(scenario.where) & USABLE)
@@ -59,8 +64,28 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: PromptCache) -> Re
         caveats=()
         if observed > 0
         else ("No cache was observed here, so the rules are not calibrated: take a ceiling.",),
-        measured={"cached_share": shares},
+        measured={**_curves(meant), "cached_share": shares},
     )
+
+
+def _curves(meant: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return what caches of other sizes and lifetimes would hold of the prompts, by tokens."""
+    owner = pl.concat_str("tenant", "provider", "model", pl.lit(""), separator="\x1f", ignore_nulls=True)
+    asked = meant.sort("started_at", maintain_order=True).select(
+        pl.col("started_at").dt.epoch("us").alias("time_us"),
+        pl.col("input_total_tokens").alias("input_tokens"),
+        pl.col("block_tokens").cast(pl.Int64),
+        "blocks",
+        owner.alias("owner"),
+    )
+    # Nobody reads the blocks of another tenant or model.
+    found = block_references(asked)
+    references = found.with_columns((asked["owner"].gather(found["request"]) + found["key"]).alias("key"))
+    by_ttl = ttl_curve(references, LIFETIMES_S, refreshed=True)
+    return {
+        "curve": capacity_curve(references, by_amount=True),
+        "ttl_curve": by_ttl.select("ttl_s", pl.col("amount_hit_share").alias("hit_share"), "n"),
+    }
 
 
 def _rule(provider: str, model: str, on: date, scenario: PromptCache) -> PromptRule | None:

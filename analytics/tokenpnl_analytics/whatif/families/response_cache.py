@@ -6,6 +6,9 @@ import polars as pl
 
 from tokenpnl_analytics.rules.scenario_families import ResponseCache
 from tokenpnl_analytics.whatif.baseline import Baseline
+from tokenpnl_analytics.whatif.caching.curve import capacity_curve
+from tokenpnl_analytics.whatif.caching.lifetimes import LIFETIMES_S as CURVE_S
+from tokenpnl_analytics.whatif.caching.lifetimes import ttl_curve
 from tokenpnl_analytics.whatif.caching.replay import Cache, hits
 from tokenpnl_analytics.whatif.caching.responses import response_references, stale_exposure
 from tokenpnl_analytics.whatif.replay import Replayed, refused, touched
@@ -16,7 +19,12 @@ _TO_LOG = ("tokenpnl.prompt.hash on every call: without a fingerprint of the req
 
 
 def replay(baseline: Baseline, frame: pl.DataFrame, scenario: ResponseCache) -> Replayed:  # noqa: ARG001  # a family's signature
-    """Return the calls without those that an exact cache would have answered; it begins the window empty."""
+    """Return the calls without those that an exact cache would have answered; it begins the window empty.
+
+    `measured`: `curve` (misses of an LRU cache of each size in answers, without a lifetime), `ttl_curve` (hits of each
+    lifetime, counted from the writing, without a limit of size), both of the calls that can be looked up; and
+    `stale_exposure`.
+    """
     numbered = frame.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("position"))
     meant = numbered.filter(touched(scenario.where))
     at_zero = pl.lit(value=True) if scenario.any_temperature else pl.col("temperature") == 0
@@ -58,5 +66,9 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: ResponseCache) -> 
         falsified_by=("Repeats whose own answer differed from the one that would have been served: `changed_share`.",),
         to_log=_TO_LOG if without else (),
         caveats=caveats,
-        measured={"stale_exposure": stale_exposure(references, cache, LIFETIMES_S)},
+        measured={
+            "curve": capacity_curve(references, by_amount=False),
+            "ttl_curve": ttl_curve(references, CURVE_S, refreshed=False).select("ttl_s", "hit_share", "n"),
+            "stale_exposure": stale_exposure(references, cache, LIFETIMES_S),
+        },
     )

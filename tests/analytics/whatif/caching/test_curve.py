@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenpnl_analytics.rules.scenario_families import Eviction
-from tokenpnl_analytics.whatif.caching.curve import distances, miss_ratio_curve
+from tokenpnl_analytics.whatif.caching.curve import MOST_ROWS, capacity_curve, distances, miss_ratio_curve
 from tokenpnl_analytics.whatif.caching.references import block_references, frozen_sizes
 from tokenpnl_analytics.whatif.caching.replay import Cache, replay
 from tokenpnl_analytics.whatif.caching.traces import read_trace
@@ -88,3 +88,13 @@ def test_the_last_block_of_a_prompt_counts_the_tokens_it_holds() -> None:
     requests = pl.DataFrame({"time_us": [0], "input_tokens": [700], "blocks": [[7, 8]], "block_tokens": [512]})
     found = block_references(requests)
     assert found.select("key", "size", "amount").rows() == [(7, 512, 512), (8, 512, 188)]
+
+
+def test_a_curve_to_be_drawn_keeps_its_last_row_among_few() -> None:
+    # Keys 0..299 forwards, then backwards: key k comes again after 300 - k keys, so each capacity finds one more.
+    keys = [*range(300), *reversed(range(300))]
+    references = pl.DataFrame({"key": keys, "size": 1, "amount": 1, "time_us": 0})
+    curve = capacity_curve(references, by_amount=False)
+    assert curve.height <= MOST_ROWS
+    assert curve.row(-1) == (300, 0.5, 600)
+    assert curve.select((1 - pl.col("capacity") / 600 - pl.col("miss_ratio")).abs().max()).item() < 1e-12

@@ -72,3 +72,18 @@ def test_a_provider_without_known_rules_is_refused(card: RateCard) -> None:
     baseline = baseline_of(card, {"provider": "mistral", "model": "mistral-large"}, blocks=[PROMPT])
     found = replay(baseline, begun(baseline), PromptCache(name="cached"))
     assert "no prompt cache is known" in (found.refused_because or "")
+
+
+def test_curves_say_what_other_sizes_and_lifetimes_would_hold(card: RateCard) -> None:
+    # Four blocks of 512, a minute apart, then the same again: 2048 of 4096 tokens need room for four blocks.
+    baseline = baseline_of(card, CLAUDE, CLAUDE, blocks=[PROMPT] * 2)
+    measured = replay(baseline, begun(baseline), PromptCache(name="cached")).measured
+    assert measured["curve"].rows() == [(2048, 0.5, 8)]
+    assert measured["ttl_curve"]["hit_share"].to_list() == [0.5] * 8
+
+
+def test_curves_keep_tenants_apart(card: RateCard) -> None:
+    baseline = baseline_of(card, CLAUDE, CLAUDE | {"tenant": "other"}, blocks=[PROMPT] * 2)
+    measured = replay(baseline, begun(baseline), PromptCache(name="cached")).measured
+    assert measured["curve"].is_empty()
+    assert set(measured["ttl_curve"]["hit_share"]) == {0.0}

@@ -55,3 +55,13 @@ def test_sampled_answers_are_left_alone_unless_the_scenario_says_so(card: RateCa
     assert refusal.refused_because is not None
     assert refusal.attempts.equals(begun(baseline))
     assert kept(card, SAME, SAME, temperature=0.7, any_temperature=True) == [True, False]
+
+
+def test_curves_say_what_other_sizes_and_lifetimes_would_answer(card: RateCard) -> None:
+    # p q p p, a minute apart: the second p needs room for two answers, the third for one.
+    rows = [SAME, SAME | {"prompt_hash": "q"}, SAME, SAME]
+    baseline = baseline_of(card, *rows)
+    measured = replay(baseline, begun(baseline), ResponseCache(name="again")).measured
+    assert measured["curve"].rows() == [(1, 0.75, 4), (2, 0.5, 4)]
+    # Counted from the writing the third p is three minutes old: in a minute it is written anew by the second.
+    assert measured["ttl_curve"]["hit_share"].to_list()[:2] == [0.25, 0.5]
