@@ -20,15 +20,15 @@ def answers(attempts: pl.DataFrame, details: pl.DataFrame) -> pl.DataFrame:
         details: result of `call_details` of their spans.
 
     Returns:
-        `workflow, step, started_at, week` (its Monday, UTC), `input_key`, `output_key` (fingerprints; NULL: not
-        logged), `answer_tokens` (reasoning included), `structured` (follows a schema or is JSON; NULL: neither is
-        told), `temperature`, `tool_choice`, `near_overlap` (share of the input's blocks that the step's input before
-        also began with; of its messages that were among the ones before, where blocks are not logged),
-        `context_overlap` (the same against the model call before it in its run; NULL: neither is logged, or none is
-        before it), `copied` (the answer is, whole, an earlier answer of another step of its run, or a message of a
-        later call of another step that does not go on with the same conversation; NULL: not logged), `repair` (another
-        step's answer before it was invalid; NULL: validity is not told). Evaluation, repeats in a loop, failed and
-        superseded attempts are left out. Sorted by run and start.
+        `workflow, step, tenant, run_id, attempt_id, started_at, week` (its Monday, UTC), `input_key`, `output_key`
+        (fingerprints; NULL: not logged), `answer_tokens` (reasoning included), `structured` (follows a schema or is
+        JSON; NULL: neither is told), `temperature`, `tool_choice`, `near_overlap` (share of the input's blocks that the
+        step's input before also began with; of its messages that were among the ones before, where blocks are not
+        logged), `context_overlap` (the same against the model call before it in its run; NULL: neither is logged, or
+        none is before it), `copied` (the answer is, whole, an earlier answer of another step of its run, or a message
+        of a later call of another step that does not go on with the same conversation; NULL: not logged), `repair`
+        (another step's answer before it was invalid; NULL: validity is not told). Evaluation, repeats in a loop, failed
+        and superseded attempts are left out. Sorted by run and start.
     """
     asked = (
         attempts.filter(
@@ -55,6 +55,7 @@ def answers(attempts: pl.DataFrame, details: pl.DataFrame) -> pl.DataFrame:
             "workflow",
             "step",
             *_RUN,
+            "attempt_id",
             "started_at",
             pl.col("started_at").dt.truncate("1w").alias("week"),
             pl.concat_str("tenant", pl.lit("/"), "prompt_hash").alias("input_key"),

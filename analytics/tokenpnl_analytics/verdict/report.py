@@ -1,15 +1,15 @@
 """The whole verdict of a window: classes, evidence, dollars, causes, and the headline, from frames."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
 from tokenpnl_analytics.rules.labels import LabelsFile
 from tokenpnl_analytics.verdict.answers import answers
-from tokenpnl_analytics.verdict.causes import causes
+from tokenpnl_analytics.verdict.causes import causes, named
 from tokenpnl_analytics.verdict.classes import STEP, StepClass, classes, evidence, held
-from tokenpnl_analytics.verdict.comparisons import comparisons
+from tokenpnl_analytics.verdict.comparisons import comparisons, same_success
 from tokenpnl_analytics.verdict.headline import Verdict, verdict
 from tokenpnl_analytics.verdict.measured import MEASURED
 from tokenpnl_analytics.verdict.shares import dollars
@@ -17,6 +17,15 @@ from tokenpnl_analytics.verdict.signs import SIGN
 
 _RUN = ["tenant", "run_id"]
 SEED = 20261124
+LABEL_COLUMNS = {
+    "attempts": (
+        *("tenant", "attempt_id", "run_id", "trace_id", "span_id", "customer_id", "session_id", "workflow", "step"),
+        *("operation", "evaluation", "started_at", "status", "looped", "superseded", "rejected", "output_valid"),
+        *("prompt_hash", "output_total_tokens", "finish_reason"),
+    ),
+    "line_items": ("tenant", "attempt_id", "cost_usd"),
+}
+"""Columns of the tables that a class needs."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +47,35 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Report:
-    """The verdict with what it rests on.
+    """A verdict with what it rests on.
 
     Attributes:
-        verdict: the headline.
-        steps: result of `dollars`, with `n_families, n_reasoning, contradicted, signs_say` (the class of the whole
-            window), `since` and `to_log` (what would classify it).
+        verdict: headline and shares.
+        steps: result of `dollars` with `signs_say` (the class by the signs of the whole window), `n_families`,
+            `n_reasoning`, `n_known`, `contradicted`, `since` and `to_log` (what would classify it).
         evidence: result of `evidence`.
         causes: result of `causes`.
+        cause_of: result of `named`: the calls behind them.
+        compared: result of `same_success`.
+        traffic: what it is about.
     """
 
     verdict: Verdict
-    steps: pl.DataFrame
+    steps: pl.DataFrame = field(repr=False)
+    evidence: pl.DataFrame = field(repr=False)
+    causes: pl.DataFrame = field(repr=False)
+    cause_of: pl.DataFrame = field(repr=False)
+    compared: pl.DataFrame = field(repr=False)
+    traffic: Traffic = field(repr=False)
+
+
+@dataclass(frozen=True)
+class _Classed:
+    ours: pl.DataFrame
+    answers: pl.DataFrame
+    compared: pl.DataFrame
     evidence: pl.DataFrame
-    causes: pl.DataFrame
+    steps: pl.DataFrame
 
 
 def reported(traffic: Traffic, labels: LabelsFile) -> Report:
@@ -62,28 +86,51 @@ def reported(traffic: Traffic, labels: LabelsFile) -> Report:
         labels: what people said of steps.
     """
     chance = np.random.default_rng(SEED)
+    of = _classed(traffic, labels, chance)
+    steps = dollars(traffic.lines, of.ours, traffic.runs, of.steps).join(
+        of.steps.drop("class"), on=list(STEP), how="left", maintain_order="left"
+    )
+    steps = steps.join(_missing(of.evidence), on=list(STEP), how="left", maintain_order="left")
+    doubted = steps.filter(pl.col("unclassified_usd") > 0).sort("unclassified_usd", descending=True).head(1)
+    compared = same_success(of.compared)
+    calls = named(of.ours, traffic.runs, traffic.details, of.answers, compared)
+    return Report(
+        verdict(steps, traffic.runs, MEASURED, to_log=_next(doubted), chance=chance),
+        steps,
+        of.evidence,
+        causes(traffic.lines, calls),
+        calls,
+        compared,
+        traffic,
+    )
+
+
+def labelled(traffic: Traffic, labels: LabelsFile) -> dict[str, str]:
+    """Return `labels_of` the verdict's steps without its dollars, causes and intervals.
+
+    Args:
+        traffic: as of `reported`; of attempts and line items `LABEL_COLUMNS` will do.
+        labels: what people said of steps.
+    """
+    of = _classed(traffic, labels, np.random.default_rng(SEED))
+    settled = of.ours.join(traffic.runs.filter("settled").select(_RUN), on=_RUN, how="semi")
+    return labels_of(of.steps.join(settled, on=list(STEP), how="semi", nulls_equal=True))
+
+
+def _classed(traffic: Traffic, labels: LabelsFile, chance: np.random.Generator) -> _Classed:
     ours = traffic.attempts.join(traffic.runs.select(_RUN), on=_RUN, how="semi")
     given = answers(ours, traffic.details)
     compared = comparisons(_routed(traffic, ours), chance=chance)
     found = evidence(given, compared, labels)
     weekly = classes(evidence(given, compared, labels, (*STEP, "week")), (*STEP, "week"))
-    named = (
+    steps = (
         classes(found)
         .rename({"class": "signs_say"})
         .join(held(weekly), on=list(STEP), how="left")
         .with_columns(pl.coalesce("held", "signs_say").alias("class"))
+        .drop("held")
     )
-    steps = dollars(traffic.lines, ours, traffic.runs, named).join(
-        named.drop("class", "held"), on=list(STEP), how="left", maintain_order="left"
-    )
-    steps = steps.join(_missing(found), on=list(STEP), how="left", maintain_order="left")
-    doubted = steps.filter(pl.col("unclassified_usd") > 0).sort("unclassified_usd", descending=True).head(1)
-    return Report(
-        verdict(steps, traffic.runs, MEASURED, to_log=_next(doubted), chance=chance),
-        steps,
-        found,
-        causes(traffic.lines, ours, traffic.runs, traffic.details),
-    )
+    return _Classed(ours, given, compared, found, steps)
 
 
 def labels_of(steps: pl.DataFrame) -> dict[str, str]:

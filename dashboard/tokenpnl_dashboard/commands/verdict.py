@@ -10,6 +10,8 @@ from tokenpnl_dashboard.cli import OK
 from tokenpnl_dashboard.commands.options import HOME, JSON
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from tokenpnl_analytics.verdict.report import Report
 
 SHOWN_CURES = 8
@@ -31,8 +33,9 @@ def command(period: str, workflow: tuple[str, ...], home: Path | None, *, as_jso
     from tokenpnl_analytics.rules.outcomes import OUTCOMES
     from tokenpnl_dashboard.book import open_book
     from tokenpnl_dashboard.output import print_json
-    from tokenpnl_dashboard.questions.verdict import verdict_of
+    from tokenpnl_dashboard.questions.verdict import cures_of, verdict_of
     from tokenpnl_dashboard.rules.configuration import Configuration
+    from tokenpnl_dashboard.rules.pricing import card_of_home
     from tokenpnl_ingest.home import Home
 
     place = Home.at(home)
@@ -42,14 +45,15 @@ def command(period: str, workflow: tuple[str, ...], home: Path | None, *, as_jso
         window = parse_period(period, now=now)
         where: dict[str, list[str | None]] = {"workflow": [*workflow]} if workflow else {}
         found = verdict_of(book, window, now, rules.read(OUTCOMES), rules.read(LABELS), where)
+    cures = cures_of(found, card_of_home(place)[0])
     if as_json:
-        print_json(_document(found))
+        print_json(_document(found, cures))
     else:
-        _print(found, window.label)
+        _print(found, cures, window.label)
     return OK
 
 
-def _print(found: "Report", label: str) -> None:
+def _print(found: "Report", saved: "pl.DataFrame", label: str) -> None:
     from tokenpnl_dashboard.output import print_frame
     from tokenpnl_dashboard.shapes import verdict_tables
 
@@ -57,12 +61,12 @@ def _print(found: "Report", label: str) -> None:
     said = f"{label}: {found.verdict.n_settled:,} settled runs, {found.verdict.n_successes:,} successes"
     print_frame(verdict_tables.shares_shown(found), "table", title=f"five shares of their cost, {said}")
     print_frame(verdict_tables.steps(found).drop("To know more, log"), "table", title="steps, dearest first")
-    cures = verdict_tables.cures(found).head(SHOWN_CURES)
-    print_frame(cures, "table", title="what could be undone, the dearest (--json has all)")
+    cures = verdict_tables.cures(saved).head(SHOWN_CURES)
+    print_frame(cures, "table", title="what could be undone, each cure replayed alone (--json has all)")
     click.echo(f"Intervals: {found.verdict.method}.")
 
 
-def _document(found: "Report") -> dict[str, object]:
+def _document(found: "Report", cures: "pl.DataFrame") -> dict[str, object]:
     from dataclasses import asdict
 
     from tokenpnl_analytics.verdict.report import labels_of
@@ -72,5 +76,5 @@ def _document(found: "Report") -> dict[str, object]:
         "labels": labels_of(found.steps),
         "steps": found.steps.to_dicts(),
         "evidence": found.evidence.to_dicts(),
-        "causes": found.causes.to_dicts(),
+        "causes": cures.to_dicts(),
     }

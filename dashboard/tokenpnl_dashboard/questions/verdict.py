@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import polars as pl
 
@@ -10,17 +10,21 @@ from tokenpnl.schema import Table
 from tokenpnl.tables import ATTEMPTS, LINE_ITEMS, OUTCOMES, RUNS, SPANS
 from tokenpnl_analytics.frames import conform, schema_of
 from tokenpnl_analytics.periods import Period
+from tokenpnl_analytics.pricing.ratecard import RateCard
 from tokenpnl_analytics.rules.labels import LabelsFile
 from tokenpnl_analytics.rules.outcomes import OutcomesFile
 from tokenpnl_analytics.unit_cost.outcome_rules import windows_of
 from tokenpnl_analytics.unit_cost.outcomes import known_at
 from tokenpnl_analytics.unit_cost.units import PRODUCTION, cohort
-from tokenpnl_analytics.verdict.report import Report, Traffic, reported
+from tokenpnl_analytics.verdict.cures import cures
+from tokenpnl_analytics.verdict.report import LABEL_COLUMNS, Report, Traffic, labelled, reported
+from tokenpnl_analytics.whatif.baseline import frozen
 from tokenpnl_analytics.whatif.details import SPAN_COLUMNS, call_details
 from tokenpnl_dashboard.book import Book
 from tokenpnl_dashboard.questions.lines import run_capacity
 
 Where = Mapping[str, list[str | None]]
+Window: TypeAlias = tuple[datetime, datetime]
 
 
 def verdict_of(
@@ -41,7 +45,41 @@ def verdict_of(
         labels: what people said of steps.
         where: accepted values by column of `runs`; production only unless `environment` is among them.
     """
-    where = dict(where or {})
+    return reported(_traffic(book, period, as_of, definitions, dict(where or {})), labels)
+
+
+def labels_in(
+    book: Book, period: Period, as_of: datetime, definitions: OutcomesFile, labels: LabelsFile
+) -> dict[str, str]:
+    """Return `workflow/step` -> glue or reasoning, as `verdict_of` says it, from no more columns than that needs."""
+    return labelled(_traffic(book, period, as_of, definitions, {}, only=LABEL_COLUMNS), labels)
+
+
+def cures_of(report: Report, card: RateCard) -> pl.DataFrame:
+    """Return what the cures of the verdict's causes would have saved; result of `cures`.
+
+    Args:
+        report: a verdict.
+        card: the prices in force.
+    """
+    traffic = report.traffic
+    settled = traffic.runs.filter("settled")
+    attempts, lines = (
+        frame.join(settled, on=["tenant", "run_id"], how="semi") for frame in (traffic.attempts, traffic.lines)
+    )
+    window = attempts["started_at"].min(), attempts["started_at"].max()
+    baseline = frozen(attempts, lines, traffic.details, settled, card=card, window=cast("Window", window))
+    return cures(baseline, report.causes, report.cause_of, report.compared)
+
+
+def _traffic(
+    book: Book,
+    period: Period,
+    as_of: datetime,
+    definitions: OutcomesFile,
+    where: Where,
+    only: Mapping[str, Sequence[str]] | None = None,
+) -> Traffic:
     runs = conform(_rows(book, RUNS, RUNS.names, period, where), RUNS)
     if not runs.filter(pl.col("outcome_at") > as_of).is_empty():
         runs = known_at(runs, conform(book.query("table", name=OUTCOMES.name), OUTCOMES), as_of, rules=definitions)
@@ -54,13 +92,10 @@ def verdict_of(
     )
     later = Period(since=period.since, until=None, label=period.label)
     spans = _rows(book, SPANS, SPAN_COLUMNS, later, {"operation": ["inference"]})
-    traffic = Traffic(
-        conform(_rows(book, ATTEMPTS, ATTEMPTS.names, later, where), ATTEMPTS),
-        call_details(spans),
-        conform(_rows(book, LINE_ITEMS, LINE_ITEMS.names, later, where), LINE_ITEMS),
-        ours,
+    attempts, lines = (
+        _rows(book, table, (only or {}).get(table.name, table.names), later, where) for table in (ATTEMPTS, LINE_ITEMS)
     )
-    return reported(traffic, labels)
+    return Traffic(attempts, call_details(spans), lines, ours)
 
 
 def _rows(book: Book, table: Table, columns: Sequence[str], period: Period, where: Where) -> pl.DataFrame:

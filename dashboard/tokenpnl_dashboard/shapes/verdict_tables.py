@@ -1,6 +1,7 @@
 """The verdict in words and in tables that a reader without statistics understands; for page and command line."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import polars as pl
 
@@ -34,13 +35,18 @@ CLASS: Mapping[str, str] = {"reasoning": "Reasoning", "glue": "Glue", "unclassif
 CAUSE: Mapping[str, str] = {
     "repeated_call": "The same call again in one run",
     "repeated_answer": "The same input and answer again",
+    "context_resent": "Nearly the same prompt sent again (its input)",
+    "dearer_model": "A dearer model where a cheaper one did as well",
     "invalid_output": "Invalid output",
     "failed_attempt": "Failed or timed-out attempts",
 }
 EVIDENCE: Mapping[str, str] = {
     "recomputed": "recomputed from facts",
-    "assumed": "if a reused answer is as good",
-    "not_identifiable": "nobody can tell without a trial",
+    "assumed": "assumed",
+    "estimated": "estimated",
+    "bounded": "bounded",
+    "not_identifiable": "unknown",
+    "verified": "verified",
 }
 _MORE = {
     "cheaper_same": "A cheaper model did as well",
@@ -128,25 +134,48 @@ def signs(report: Report) -> pl.DataFrame:
     )
 
 
-def cures(report: Report) -> pl.DataFrame:
-    """Return the two largest reversible causes of each step for eyes, dearest first."""
-    rows = report.causes.sort("gross_usd", "workflow", "step", descending=[True, False, False]).to_dicts()
+_CURES = ("Step", "Cause", "It cost", "Cure", "Would have saved", "95% interval", "How sure")
+
+
+def cures(found: pl.DataFrame) -> pl.DataFrame:
+    """Return the two largest reversible causes of each step for eyes, the dearest step first.
+
+    Args:
+        found: result of `cures`.
+    """
+    rows = found.to_dicts()
     return pl.DataFrame(
         {
             "Step": [f"{row['workflow']} / {row['step']}" for row in rows],
             "Cause": [CAUSE[row["cause"]] for row in rows],
             "It cost": [words.usd(row["gross_usd"]) for row in rows],
             "Cure": [row["cure"] for row in rows],
-            "Could be saved": [
-                "unknown"
-                if row["saving_usd"] is None
-                else ("at most " if row["ceiling"] else "") + words.usd(row["saving_usd"])
-                for row in rows
-            ],
-            "How sure": ["a ceiling" if row["ceiling"] else EVIDENCE[row["evidence"]] for row in rows],
+            "Would have saved": [_saved(row) for row in rows],
+            "95% interval": [_interval(row) for row in rows],
+            "How sure": [_sure(row) for row in rows],
         },
-        schema=dict.fromkeys(("Step", "Cause", "It cost", "Cure", "Could be saved", "How sure"), pl.String()),
+        schema=dict.fromkeys(_CURES, pl.String()),
     )
+
+
+def _saved(row: Mapping[str, Any]) -> str:
+    if row["saving_usd"] is None:
+        return "unknown"
+    if row["saving_usd"] < 0:
+        return f"nothing: a loss of {words.usd(-row['saving_usd'])}"
+    return ("at most " if row["ceiling"] else "") + words.usd(row["saving_usd"])
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    if row["ceiling"] or row["saving_usd"] is None or row["low_usd"] is None:
+        return words.UNKNOWN
+    return f"{words.usd(row['low_usd'])} to {words.usd(row['high_usd'])}"
+
+
+def _sure(row: Mapping[str, Any]) -> str:
+    if row["saving_usd"] is None:
+        return f"unknown: {row['because']}"
+    return f"{EVIDENCE[row['evidence']]}, if {row['because']}"
 
 
 def _sign(row: dict[str, object]) -> str:
@@ -156,7 +185,9 @@ def _sign(row: dict[str, object]) -> str:
     value = words.percent(row["value"])  # type: ignore[arg-type]  # a share
     if name not in SIGN:
         return f"{_MORE[name].lower()} ({value} points, {row['n']:,} runs)"
-    return f"{SIGN[name].title.lower()} ({value}, {_threshold(row)}, {row['n']:,} answers)"
+    side = "up to" if name in AT_MOST else "from"
+    limit = words.percent(row["threshold"])  # type: ignore[arg-type]  # a share
+    return f"{SIGN[name].title.lower()}: {value} of {row['n']:,} answers (a sign {side} {limit})"
 
 
 def _threshold(row: Mapping[str, object]) -> str:

@@ -7,7 +7,7 @@ from tokenpnl_dashboard import words
 from tokenpnl_dashboard.charts import verdict as verdict_charts
 from tokenpnl_dashboard.parts import cards
 from tokenpnl_dashboard.parts.filters import Choice, chosen
-from tokenpnl_dashboard.questions.verdicts import the_verdict
+from tokenpnl_dashboard.questions.verdicts import the_cures, the_verdict
 from tokenpnl_dashboard.shapes import verdict_tables
 from tokenpnl_dashboard.state import edition, ink
 
@@ -34,7 +34,7 @@ def _draw(choice: Choice) -> None:
             st.markdown(f"**Next:** {words.markdown(told.next_thing)}.")
     _shares(found)
     _steps(found)
-    _cures(found)
+    _cures(choice)
     st.caption(
         words.markdown(
             f"{told.method}. Glue needs two independent signs; reasoning needs a cheaper model that did worse, or a "
@@ -77,14 +77,18 @@ def _steps(found: Report) -> None:
             cards.table(verdict_tables.signs(found), alt="Signs of every step with number, threshold and answers")
 
 
-def _cures(found: Report) -> None:
-    frame = verdict_tables.cures(found)
-    if frame.is_empty():
+def _cures(choice: Choice) -> None:
+    with st.skeleton(height=200):
+        found = the_cures(choice)
+    if found.is_empty():
         return
     with st.container(border=True, key="card_cures"):
         cards.heading("What could be undone")
-        st.caption("The two largest causes of each step, and what is known to be saved. Unknown stays unknown.")
-        cards.table(frame, alt="Causes of cost by step, with cure and saving")
+        st.caption(
+            "The two largest causes of each step. Each cure is replayed alone on these runs; what nobody can tell is "
+            "unknown. Intervals cover which runs happened to come, not whether the condition holds."
+        )
+        cards.table(verdict_tables.cures(found), alt="Causes of cost by step, with cure, saving and interval")
 
 
 picked = chosen()
