@@ -22,6 +22,8 @@ _ROW = 5.0
 _MOST_UNITS = 8
 _SMALL, _BOTTOM = 3.4, 10.0
 _BAR = 7.0
+_LINE_HEIGHT, _LEAST_HEIGHT = 4.6, 3.2
+_BELOW = 42.0  # what unit costs have above them, and what the figures rest on
 _TEXT, _MUTED, _LINE = "#1B2330", "#5A6472", "#DDE1E7"
 _SPELLED = {
     "–": "-",
@@ -137,12 +139,15 @@ def _key(page: FPDF, category: str, text: str) -> None:
 def _statement(page: FPDF, pack: Pack) -> None:
     row = pack.total.row(0, named=True)
     _rule(page, "Statement", ["USD", "of effective"], [125, 30, 25])
-    effective = row["effective_usd"]
-    for name, title in lines_of(pack.total):
+    effective, lines = row["effective_usd"], lines_of(pack.total)
+    room = page.h - _BOTTOM - page.get_y() - _BELOW - _LINE_HEIGHT * min(pack.units.height, _MOST_UNITS)
+    height = min(max(room / len(lines), _LEAST_HEIGHT), _LINE_HEIGHT)
+    for name, title in lines:
         figure = words_of(name, row[name], like=effective)
         inside = title.startswith(INDENT) and name not in OF_INVOICES
         share = words.percent(float(row[name] / effective)) if inside and row[name] is not None and effective else ""
-        _row(page, [title.replace(INDENT, "    "), figure, share], [125, 30, 25], bold=name == "effective_usd")
+        bold = name in ("effective_usd", "billed_usd")
+        _row(page, [title.replace(INDENT, "    "), figure, share], [125, 30, 25], bold=bold, height=height)
 
 
 def _units(page: FPDF, pack: Pack) -> None:
@@ -193,11 +198,13 @@ def _rule(page: FPDF, title: str, heads: list[str], widths: list[float]) -> None
     page.ln()
 
 
-def _row(page: FPDF, cells: list[str], widths: list[float], *, bold: bool = False) -> None:
-    page.set_font(_FONT, "B" if bold else "", 8.5)
+def _row(
+    page: FPDF, cells: list[str], widths: list[float], *, bold: bool = False, height: float = _LINE_HEIGHT
+) -> None:
+    page.set_font(_FONT, "B" if bold else "", 8.5 * height / _LINE_HEIGHT)
     page.set_text_color(_TEXT)
     for place, (text, width) in enumerate(zip(cells, widths, strict=True)):
-        page.cell(width, 4.6, _fitting(page, plain(text), width - 1), align="R" if place else "L")
+        page.cell(width, height, _fitting(page, plain(text), width - 1), align="R" if place else "L")
     page.ln()
 
 
