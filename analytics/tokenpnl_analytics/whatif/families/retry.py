@@ -10,9 +10,9 @@ from tokenpnl_analytics.whatif.baseline import Baseline
 from tokenpnl_analytics.whatif.families.served_by import ratios_in_force, seller_of, served_by, token_ratios
 from tokenpnl_analytics.whatif.replay import Replayed, ends, refused, touched
 from tokenpnl_analytics.whatif.result import Estimate, Evidence
-from tokenpnl_analytics.whatif.retries.chains import Ended, tries_of
-from tokenpnl_analytics.whatif.retries.hazards import hazards
-from tokenpnl_analytics.whatif.retries.limits import Breaker, longer_timeout, spared_by_breaker
+from tokenpnl_analytics.whatif.retries.chains import Ended, cases_of, linked_tries, tries_of
+from tokenpnl_analytics.whatif.retries.hazards import hazards, reached
+from tokenpnl_analytics.whatif.retries.limits import Breaker, limited, longer_timeout, spared_by_breaker
 
 _TO_LOG = ("Every attempt with number, reason and error (tokenpnl.attempts), also those that failed.",)
 
@@ -21,7 +21,10 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Retry) -> Replayed
     """Return the frame without the attempts that the limits spare.
 
     Saved is what those attempts cost. A call that had its answer from one of them counts as lost at most, as something
-    later may make up for it; so success is bounded.
+    later may make up for it; so success is bounded. Limits hold within a call; `measured` counts hazards over the
+    calls of re-runs of one business id within 24 hours: `hazards`, `hazards_by_error`, `hazards_after` (giving up and
+    time-outs of the scenario compete), `reached` (share of chains answered within k tries, between its bounds, before
+    and after) and `reruns` (hazards of the cases themselves).
     """
     meant = frame.with_row_index("row").filter(touched(scenario.where) & ~pl.col("added"))
     if meant.is_empty():
@@ -50,8 +53,26 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Retry) -> Replayed
         falsified_by=("Calls that are answered although their attempts were cut.",),
         to_log=_TO_LOG,
         caveats=("More attempts than were ever made, and longer time-outs, are not identifiable.",),
-        measured={"hazards": hazards(tries), "hazards_by_error": hazards(tries, by=["after"])},
+        measured=_measured(baseline, meant, tries),
     )
+
+
+def _measured(baseline: Baseline, meant: pl.DataFrame, tries: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    linked = linked_tries(meant, baseline.runs).join(
+        tries.select("row", "stopped", "cut"), on="row", maintain_order="left"
+    )
+    before, after = hazards(linked), hazards(limited(linked))
+    both = [
+        reached(found).with_columns(pl.lit(name).alias("limits"))
+        for name, found in (("before", before), ("after", after))
+    ]
+    return {
+        "hazards": before,
+        "hazards_by_error": hazards(linked, by=["after"]),
+        "hazards_after": after,
+        "reached": pl.concat(both),
+        "reruns": hazards(cases_of(baseline.runs)),
+    }
 
 
 def _stopped(tries: pl.DataFrame, scenario: Retry) -> pl.DataFrame:

@@ -12,10 +12,12 @@ from tokenpnl_analytics.rules.scenario_families import Route, RouteRule
 from tokenpnl_analytics.whatif.baseline import Baseline
 from tokenpnl_analytics.whatif.families.cold_cache import COLD_WORDS, Warmth, cold_after_move
 from tokenpnl_analytics.whatif.families.served_by import ratios_in_force, seller_of, served_by, token_ratios
-from tokenpnl_analytics.whatif.off_policy.evaluation import OffPolicy, evaluate
-from tokenpnl_analytics.whatif.off_policy.logged import TARGET
+from tokenpnl_analytics.whatif.off_policy.evaluation import OffPolicy, Question, evaluate
+from tokenpnl_analytics.whatif.off_policy.logged import with_target
+from tokenpnl_analytics.whatif.off_policy.sensitivity import WORST_ODDS
 from tokenpnl_analytics.whatif.replay import Replayed, ends, refused, touched
 from tokenpnl_analytics.whatif.result import Estimate, Evidence
+from tokenpnl_analytics.whatif.routing.logged_routes import runs_of_routes, with_inputs
 
 _USED = pl.col("input_total_tokens").is_not_null() & pl.col("output_total_tokens").is_not_null()
 _SEED = 20261124
@@ -70,7 +72,7 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Route) -> Replayed
         ),
         falsified_by=("Token counts or cached shares of the other model outside the range.",),
         to_log=found.to_log if found else _TO_LOG,
-        caveats=found.refused_because if found else (_CONFOUNDED,),
+        caveats=_caveats(found) if found else (_CONFOUNDED,),
     )
 
 
@@ -88,41 +90,21 @@ def _fits(rule: RouteRule) -> pl.Expr:
 
 
 def routed_runs(baseline: Baseline, frame: pl.DataFrame, scenario: Route) -> pl.DataFrame | None:
-    """Return the runs whose route was logged as one draw, with the arm that the rules would take.
+    """Return the runs whose route was logged, with the arm that the rules would take.
 
     Returns:
-        `route_arm, reward, cost, cluster, route_propensity, route_candidates, stratum` (the inputs that rules look at)
-        and `target:<arm>`, as `off_policy.evaluate` wants them; None where no run logged its route, or one run took
-        several arms: then nobody knows whether each call was a draw of its own.
+        `route_arm, reward, cost, cluster, route_propensity, route_candidates, route_inputs, stratum` (the inputs that
+        rules look at) and `target:<arm>`, as `off_policy.evaluate` wants them, one row a run (see `runs_of_routes`);
+        None where no run logged its route.
     """
     routed = frame.filter(touched(scenario.where) & pl.col("route_arm").is_not_null() & pl.col("run_id").is_not_null())
-    if routed.is_empty() or routed.group_by("run_id").agg(pl.col("route_arm").n_unique())["route_arm"].max() != 1:
+    if routed.is_empty():
         return None
-    arm_of = dict(
-        routed.group_by("model", "route_arm")
-        .len()
-        .sort("len", "model")
-        .select("model", "route_arm")
-        .drop_nulls()
-        .iter_rows()
-    )
-    target = pl.lit(None, pl.String)
-    for place, rule in reversed(list(enumerate(scenario.rules))):
-        wanted = arm_of.get(rule.to.model, rule.to.model)
-        target = pl.when(_place(scenario.rules) == place).then(pl.lit(wanted)).otherwise(target)
-    looked_at = sorted({name for rule in scenario.rules for name in rule.inputs})
-    inputs = [pl.col("route_inputs").str.json_path_match(f'$["{name}"]').fill_null("(none)") for name in looked_at]
-    first = (
-        routed.sort("started_at", "attempt_id")
-        .with_columns(
-            pl.coalesce(target, "route_arm").alias("wanted"),
-            (pl.concat_str(inputs, separator=" ") if inputs else pl.lit("all")).alias("stratum"),
-        )
-        .group_by("run_id", maintain_order=True)
-        .first()
-        .select("run_id", "route_arm", "route_propensity", "route_candidates", "stratum", "wanted")
+    runs = runs_of_routes(
+        routed.with_columns(_wanted(routed, scenario).alias("wanted"), _stratum(scenario).alias("stratum"))
     )
     known = baseline.runs.select(
+        "tenant",
         "run_id",
         "cluster",
         pl.when(pl.col("outcome").is_not_null())
@@ -130,16 +112,51 @@ def routed_runs(baseline: Baseline, frame: pl.DataFrame, scenario: Route) -> pl.
         .alias("reward"),
         pl.col("cost_usd").cast(pl.Float64).alias("cost"),
     )
-    runs = first.join(known, on="run_id", how="inner", maintain_order="left")
-    arms = pl.concat([runs["route_arm"], runs["wanted"]]).unique().sort()
-    return runs.with_columns((pl.col("wanted") == arm).cast(pl.Float64).alias(f"{TARGET}{arm}") for arm in arms)
+    return with_target(runs.join(known, on=["tenant", "run_id"], how="inner", maintain_order="left"), "wanted")
+
+
+def _wanted(routed: pl.DataFrame, scenario: Route) -> pl.Expr:
+    """Return the arm that the rules take: the one by which the log calls their model; without a rule the one taken."""
+    named = routed.group_by("model", "route_arm").len().sort("len", "model", "route_arm")
+    arm_of = dict(named.select("model", "route_arm").drop_nulls().iter_rows())
+    taken = [
+        pl.when(_place(scenario.rules) == place).then(pl.lit(arm_of.get(rule.to.model, rule.to.model)))
+        for place, rule in enumerate(scenario.rules)
+    ]
+    return pl.coalesce(*taken, "route_arm")
+
+
+def _stratum(scenario: Route) -> pl.Expr:
+    looked_at = sorted({name for rule in scenario.rules for name in rule.inputs})
+    inputs = [pl.col("route_inputs").str.json_path_match(f'$["{name}"]').fill_null("(none)") for name in looked_at]
+    return pl.concat_str(inputs, separator=" ") if inputs else pl.lit("all")
 
 
 def _off_policy(baseline: Baseline, frame: pl.DataFrame, scenario: Route) -> OffPolicy | None:
+    """Return what the log says of the rules: by logged propensities, else adjusted for logged inputs."""
     runs = routed_runs(baseline, frame, scenario)
     if runs is None or runs.is_empty():
         return None
-    return evaluate(runs, chance=np.random.default_rng(_SEED))
+    inputs: tuple[str, ...] = ()
+    if runs["route_propensity"].is_null().all():
+        runs, inputs = with_inputs(runs)
+    return evaluate(runs, Question(inputs=inputs), chance=np.random.default_rng(_SEED))
+
+
+def _caveats(found: OffPolicy) -> tuple[str, ...]:
+    """Return why there is no estimate, or how strong an input must be that nobody logged to take its sign."""
+    if found.sensitivity is None:
+        return found.refused_because
+    lost, e_value = found.sensitivity.sign_lost_at, found.sensitivity.e_value
+    says = (
+        "the sign of the change of success is not certain even without one"
+        if lost == 1
+        else f"takes the sign of the change of success if it multiplies the odds of a choice by {lost:.2f} (Lambda)"
+        if lost is not None
+        else f"takes the sign of the change of success only beyond odds of {WORST_ODDS:.0f} (Lambda)"
+    )
+    strength = "" if e_value is None else f"; E-value {e_value:.2f}"
+    return (f"Adjusted for the inputs that the router logged. An input that nobody logged: {says}{strength}.",)
 
 
 def _of_all(found: OffPolicy, baseline: Baseline) -> Estimate:

@@ -72,6 +72,42 @@ def tries_of(attempts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def linked_tries(attempts: pl.DataFrame, runs: pl.DataFrame, within: timedelta = RERUN_WITHIN) -> pl.DataFrame:
+    """Return attempts as tries, a call of a re-run going on where the same call of the run before had failed.
+
+    A run of the same business id within 24 hours is a re-run (`cases_of`); its n-th call of a step stands for the n-th
+    one of the run before. What was answered is no failure: after it a new chain begins.
+
+    Args:
+        attempts: as for `tries_of`, with `step`.
+        runs: as for `cases_of`.
+        within: how long after the start of the one before a run still counts as started over.
+
+    Returns:
+        As `tries_of`; `chain` names case, step, place and part where the call has a case.
+    """
+    cases = cases_of(runs, within).select("run_id", pl.col("chain").alias("case")).unique("run_id")
+    tries = tries_of(attempts).with_columns(pl.col("started_at").min().over("chain").alias("first_at"))
+    placed = (
+        tries.join(cases, on="run_id", how="left")
+        .sort("first_at", "chain", "k")
+        .with_columns((pl.col("k") == 1).cast(pl.Int64).cum_sum().over("run_id", "step").alias("place"))
+        .with_columns(pl.coalesce(pl.format("{}/{}/{}", "case", "step", "place"), "chain").alias("chain"))
+        .sort("chain", "started_at", "attempt_id")
+    )
+    won = pl.col("ended") == Ended.SUCCEEDED.value
+    parts = placed.with_columns(won.cast(pl.Int64).cum_sum().shift(1, fill_value=0).over("chain").alias("part"))
+    whole = parts.with_columns(
+        pl.when(pl.col("case").is_null()).then("chain").otherwise(pl.format("{}/{}", "chain", "part")).alias("chain")
+    )
+    followed = pl.col("attempt_id") != pl.col("attempt_id").last().over("chain")
+    ended = pl.when(~won & followed).then(pl.lit(Ended.CONTINUED.value)).otherwise("ended")
+    return _numbered(
+        whole.with_columns(ended.alias("ended")).drop("first_at", "case", "place", "part", "k", "after"),
+        order=("started_at", "attempt_id"),
+    )
+
+
 def cases_of(runs: pl.DataFrame, within: timedelta = RERUN_WITHIN) -> pl.DataFrame:
     """Return runs as tries of their case: a run of the same business id within 24 hours of the last one is a re-run.
 

@@ -49,6 +49,27 @@ def cut_by_timeout(tries: pl.DataFrame, timeout_ms: float) -> pl.DataFrame:
     )
 
 
+def limited(tries: pl.DataFrame) -> pl.DataFrame:
+    """Return the tries that limits leave, each with how it would end: what the limits stop competes with success.
+
+    Args:
+        tries: result of `tries_of` or `linked_tries`, with `stopped` (no longer made) and `cut` (ended by a time-out).
+
+    Returns:
+        The rows that are still made, in order; `ended` is `deadline` where the time-out cuts an answer, and `gave_up`
+        where the next try of its chain is no longer made.
+    """
+    next_stopped = pl.col("stopped").shift(-1, fill_value=False).over("chain")
+    ended = (
+        pl.when(pl.col("cut") & (pl.col("ended") == Ended.SUCCEEDED.value))
+        .then(pl.lit(Ended.DEADLINE.value))
+        .when((pl.col("ended") == Ended.CONTINUED.value) & next_stopped)
+        .then(pl.lit(Ended.GAVE_UP.value))
+        .otherwise("ended")
+    )
+    return tries.with_columns(ended.alias("ended")).filter(~pl.col("stopped"))
+
+
 def longer_timeout() -> Estimate:
     """Return the refusal that a longer time-out gets."""
     why = "what a try that was cut off would have answered is not identifiable; give some calls the longer time-out"

@@ -67,3 +67,11 @@ def test_other_fallbacks_leave_success_open() -> None:
     other = Retry(name="other", fallbacks=(Target(model="mistral-small-2603", provider="mistral"),))
     found = replay(mail(), begun(mail()), other)
     assert (found.success, found.success_evidence) == (None, Evidence.NOT_IDENTIFIABLE)
+
+
+def test_bounds_of_what_is_answered_fall_with_the_limit() -> None:
+    reached = replay(mail(), begun(mail()), Retry(name="one", max_attempts=1)).measured["reached"]
+    before, after = (reached.filter(pl.col("limits") == name) for name in ("before", "after"))
+    assert after.height == 1
+    assert after.row(0) == before.row(0)[:-1] + ("after",)
+    assert before["if_stopped_fail"][-1] > after["if_stopped_fail"][-1]

@@ -72,11 +72,34 @@ def test_a_router_that_never_explored_gives_no_point_estimate() -> None:
     assert found.success.value is None
 
 
-def test_a_run_of_several_arms_was_no_single_draw() -> None:
+def test_without_propensities_logged_inputs_give_an_estimate_and_what_would_overturn_it() -> None:
+    frame = begun(mail()).with_columns(pl.lit(None, pl.Float64).alias("route_propensity"))
+    found = replay(mail(), frame, DISPUTES)
+    assert found.success_evidence is Evidence.ESTIMATED
+    assert found.success is not None
+    # The truth is 6.2 points, see above; the inputs tell all that the draw depended on.
+    assert found.success.value == pytest.approx(0.06, abs=0.02)
+    assert "Lambda" in found.caveats[0]
+    assert "E-value" in found.caveats[0]
+    assert "propensity" in found.to_log[0]
+
+
+def test_without_propensities_and_inputs_no_point_is_estimated() -> None:
+    nothing = [pl.lit(None, pl.Float64).alias("route_propensity"), pl.lit(None, pl.String).alias("route_inputs")]
+    found = replay(mail(), begun(mail()).with_columns(nothing), ALL_CHEAP)
+    assert found.success_evidence in (Evidence.BOUNDED, Evidence.NOT_IDENTIFIABLE)
+    assert found.success is not None
+    assert found.success.value is None
+
+
+def test_runs_with_several_draws_are_one_row_each() -> None:
+    routed = begun(mail()).filter(pl.col("route_arm").is_not_null(), pl.col("run_id").is_not_null())
     frame = begun(mail()).with_columns(
         pl.when(pl.col("position") % 2 == 0).then(pl.lit("other")).otherwise("route_arm").alias("route_arm")
     )
-    assert routed_runs(mail(), frame, DISPUTES) is None
+    runs = routed_runs(mail(), frame, DISPUTES)
+    assert runs is not None
+    assert runs["run_id"].n_unique() == runs.height == routed["run_id"].n_unique()
 
 
 def test_a_call_that_moves_reads_cold_unless_the_new_model_has_seen_its_beginning() -> None:

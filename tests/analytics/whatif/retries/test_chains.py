@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from tokenpnl_analytics.whatif.retries.chains import cases_of, tries_of
+from tokenpnl_analytics.whatif.retries.chains import cases_of, linked_tries, tries_of
 
 from .attempts import attempts
 
@@ -52,3 +52,35 @@ def test_the_same_id_of_another_workflow_is_another_case() -> None:
         [runs(("T1", 0, "failure")), runs(("T1", 1, "success")).with_columns(workflow=pl.lit("v"), run_id=pl.lit("x"))]
     )
     assert cases_of(both)["k"].to_list() == [1, 1]
+
+
+def rerun(first: str, second: str, hours: float = 1.0, business_id: str | None = "b") -> pl.DataFrame:
+    """Return the linked tries of a call in each of two runs of one business id."""
+    calls = attempts(first, second).with_columns(pl.lit("draft").alias("step"))
+    later = (
+        pl.when(pl.col("run_id") == "r001").then(pl.duration(minutes=round(60 * hours))).otherwise(pl.duration(hours=0))
+    )
+    told = calls.with_columns(pl.col("started_at", "ended_at") + later)
+    known = told.group_by("run_id", maintain_order=True).agg(pl.col("started_at").min())
+    of_runs = known.with_columns(
+        pl.lit("w").alias("workflow"),
+        pl.lit(business_id, pl.String).alias("business_id"),
+        pl.lit("failure").alias("outcome"),
+    )
+    return linked_tries(told, of_runs)
+
+
+def test_a_call_of_a_rerun_goes_on_where_the_failed_one_stopped() -> None:
+    found = rerun("429 500", "timeout ok")
+    assert found["k"].to_list() == [1, 2, 3, 4]
+    assert found["ended"].to_list() == ["continued", "continued", "continued", "succeeded"]
+    assert found["after"].to_list() == ["first", "throttled", "server_error", "timeout"]
+
+
+def test_a_call_that_was_answered_is_not_tried_again_by_a_rerun() -> None:
+    assert rerun("429 ok", "ok")["k"].to_list() == [1, 2, 1]
+
+
+def test_a_day_later_or_without_a_business_id_it_is_another_call() -> None:
+    assert rerun("429", "ok", hours=25)["k"].to_list() == [1, 1]
+    assert rerun("429", "ok", business_id=None)["k"].to_list() == [1, 1]

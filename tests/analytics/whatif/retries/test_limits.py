@@ -9,6 +9,7 @@ from tokenpnl_analytics.whatif.retries.limits import (
     Breaker,
     cut_by_timeout,
     fallback_order,
+    limited,
     longer_timeout,
     spared_by_breaker,
 )
@@ -49,3 +50,15 @@ def test_a_breaker_opens_after_failures_in_a_row_and_tries_again_after_cooling_d
 def test_another_model_is_not_spared_for_the_first_ones_failures() -> None:
     told = attempts("500", "500", "ok").with_columns(pl.Series("model", ["a", "a", "b"]))
     assert not spared_by_breaker(tries_of(told), Breaker(failures=2))["spared"].any()
+
+
+def test_what_limits_stop_gives_up_and_what_a_timeout_cuts_meets_its_deadline() -> None:
+    tries = tries_of(attempts("429 500 ok", "ok")).with_columns(
+        (pl.col("k") > 2).alias("stopped"), (pl.col("chain") == "c001").alias("cut")
+    )
+    assert limited(tries)["ended"].to_list() == ["continued", "gave_up", "deadline"]
+
+
+def test_no_limit_changes_no_end() -> None:
+    tries = tries_of(attempts("429 ok", "timeout")).with_columns(stopped=pl.lit(value=False), cut=pl.lit(value=False))
+    assert limited(tries).equals(tries)
