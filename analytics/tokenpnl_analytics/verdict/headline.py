@@ -210,19 +210,22 @@ def _lacking(
     if n_settled < LEAST_SETTLED:
         return (
             f"{n_settled:,} settled runs, {LEAST_SETTLED} are needed",
-            "wait for more runs to pass their outcome window, or widen the period",
+            "ask about all there is, `tokenpnl verdict --period all`, or wait: runs count once their outcome is due",
         )
     if coverage is None or coverage < LEAST_COVERAGE:
         return (
             f"{coverage or 0:.0%} of settled runs have an outcome, {LEAST_COVERAGE:.0%} are needed",
-            "report the outcome of every run: `run.outcome(...)`, `tokenpnl outcomes` or a rule in outcomes.yaml",
+            "load what your business system knows, `tokenpnl outcomes import FILE`, or add a rule to outcomes.yaml",
         )
     if successes < LEAST_SUCCESSES:
-        return f"{successes:,} successes, {LEAST_SUCCESSES} are needed", "look at a longer period"
+        return (
+            f"{successes:,} successes, {LEAST_SUCCESSES} are needed",
+            "ask about all there is: `tokenpnl verdict --period all`",
+        )
     if unclassified > MOST_UNCLASSIFIED:
         unknown = f"{unclassified:.0%} of the cost belongs to steps that nobody could classify"
         return (
             f"{unknown}; a verdict allows {MOST_UNCLASSIFIED:.0%}",
-            to_log or "let a person read some inputs and answers of the dearest step, and say so in labels.yaml",
+            to_log or "let a person read 20 answers of the dearest step, and say in labels.yaml what it is",
         )
     return None

@@ -1,6 +1,7 @@
 """The whole verdict of a window: classes, evidence, dollars, causes, and the headline, from frames."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import numpy as np
 import polars as pl
@@ -95,7 +96,7 @@ def reported(traffic: Traffic, labels: LabelsFile) -> Report:
     compared = same_success(of.compared)
     calls = named(of.ours, traffic.runs, traffic.details, of.answers, compared)
     return Report(
-        verdict(steps, traffic.runs, MEASURED, to_log=_next(doubted), chance=chance),
+        verdict(steps, traffic.runs, MEASURED, to_log=_next(doubted, steps["total_usd"].sum()), chance=chance),
         steps,
         of.evidence,
         causes(traffic.lines, calls),
@@ -161,11 +162,14 @@ def _missing(found: pl.DataFrame) -> pl.DataFrame:
     return told.group_by(list(STEP)).agg(pl.col("to_log").unique(maintain_order=True).str.join("; ")).sort(list(STEP))
 
 
-def _next(doubted: pl.DataFrame) -> str | None:
-    if doubted.is_empty():
+def _next(doubted: pl.DataFrame, whole_usd: Decimal) -> str | None:
+    if doubted.is_empty() or not whole_usd:
         return None
     row = doubted.row(0, named=True)
-    route = "send 5% of its calls to a cheaper model by chance and log tokenpnl.route.propensity"
+    name = f"{row['workflow']}/{row['step']}"
+    part = f"{float(row['unclassified_usd']) / float(whole_usd):.0%} of the cost"
+    line = f"{{workflow: {row['workflow']}, step: {row['step']}, label: reasoning, reviewer: NAME, n_seen: 20}}"
     return (
-        f"classify {row['workflow']}/{row['step']}: {route}, or let a person read 20 answers and say so in labels.yaml"
+        f"let a person read 20 answers of {name} ({part}) and add what it is to labels.yaml: `labels: [{line}]` (or "
+        "label: glue)"
     )

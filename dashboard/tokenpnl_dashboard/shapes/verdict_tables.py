@@ -61,6 +61,13 @@ def headline(found: Verdict) -> str:
     return text if found.next_thing is None else f"{text} Next: {found.next_thing}."
 
 
+def doubted(report: Report) -> tuple[str, str] | None:
+    """Return workflow and step of the most dollars that nobody could classify; None: there are none, or no name."""
+    found = report.steps.filter(pl.col("unclassified_usd") > 0).drop_nulls(["workflow", "step"])
+    found = found.sort("unclassified_usd", "workflow", "step", descending=[True, False, False])
+    return None if found.is_empty() else found.select("workflow", "step").row(0)
+
+
 def shares(report: Report) -> pl.DataFrame:
     """Return the five shares: `share, usd, counted, corrected, low, high`; the counted ones sum to 100%."""
     found = report.verdict.shares

@@ -11,6 +11,8 @@ from tokenpnl_dashboard.questions.verdicts import the_cures, the_verdict
 from tokenpnl_dashboard.shapes import verdict_tables
 from tokenpnl_dashboard.state import edition, ink
 
+RUNS = "views/runs.py"
+
 
 def _draw(choice: Choice) -> None:
     with st.skeleton(height=260):
@@ -31,7 +33,15 @@ def _draw(choice: Choice) -> None:
     with st.container(border=True, key="verdict"):
         st.markdown(f"**{verdict_tables.HEADLINE[told.headline]}.** {_sentence(told.reason)}")
         if told.next_thing:
-            st.markdown(f"**Next:** {words.markdown(told.next_thing)}.")
+            st.markdown(f"**Next:** {_with_code(told.next_thing)}.")
+        if (step := verdict_tables.doubted(found)) is not None:
+            st.page_link(
+                RUNS,
+                label=f"Runs of {step[0]}, the step {step[1]} among them",
+                query_params=choice.address(workflow=step[0], step=step[1]),
+                icon=":material/arrow_forward:",
+                icon_position="right",
+            )
     _shares(found)
     _steps(found)
     _cures(choice)
@@ -46,6 +56,12 @@ def _draw(choice: Choice) -> None:
 
 def _sentence(reason: str) -> str:
     return words.markdown(reason[:1].upper() + reason[1:]) + "."
+
+
+def _with_code(text: str) -> str:
+    """Return a sentence as Markdown; what stands between backticks is code."""
+    parts = text.split("`")
+    return "".join(words.code(part) if place % 2 else words.markdown(part) for place, part in enumerate(parts))
 
 
 def _priced(found: Report) -> float | None:
