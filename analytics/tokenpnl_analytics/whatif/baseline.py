@@ -1,5 +1,6 @@
 """The frozen baseline: what was called in a window, what it cost, and who it is independent of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -34,6 +35,7 @@ class Baseline:
         card: the prices in force.
         since: begin of the window.
         until: end of the window, not included.
+        cards: rate cards of scenarios that were replayed before, by the names in `priced_by`.
         caveats: what else must be known of the traffic, one sentence each.
     """
 
@@ -43,6 +45,7 @@ class Baseline:
     card: RateCard = field(repr=False)
     since: datetime
     until: datetime
+    cards: Mapping[str, RateCard] = field(default_factory=dict, repr=False)
     caveats: tuple[str, ...] = ()
 
     @property

@@ -158,7 +158,7 @@ def _steps(baseline: Baseline, ordered: Sequence[Scenario]) -> tuple[Replayed, .
     cards: Mapping[str, RateCard] = {}
     steps = []
     for one in ordered:
-        made = replayed(baseline, frame, one)
+        made = replayed(replace(baseline, cards=cards), frame, one)
         # A step that finds nothing left to change (the cache answered it all) leaves the frame as it was.
         frame, cards = made.attempts, {**cards, **made.cards}
         steps.append(replace(made, cards=cards))

@@ -174,7 +174,13 @@ def _priced(rows: pl.DataFrame, card: RateCard) -> pl.DataFrame:
     )
 
 
-def ends(before: pl.DataFrame, low: pl.DataFrame, high: pl.DataFrame, card: RateCard) -> tuple[float, float]:
+def ends(
+    before: pl.DataFrame,
+    low: pl.DataFrame,
+    high: pl.DataFrame,
+    card: RateCard,
+    cards: Mapping[str, RateCard] | None = None,
+) -> tuple[float, float]:
     """Return the saving in USD with the assumption at either end, lower first, over rows whose price is known.
 
     Args:
@@ -182,9 +188,10 @@ def ends(before: pl.DataFrame, low: pl.DataFrame, high: pl.DataFrame, card: Rate
         low: the replayed frame at one end.
         high: the replayed frame at the other end.
         card: the frozen prices.
+        cards: other rate cards by the names in `priced_by`.
     """
-    start = repriced(before, card)
-    found = [float(_saved(start, repriced(after, card))) for after in (low, high)]
+    start = repriced(before, card, cards)
+    found = [float(_saved(start, repriced(after, card, cards))) for after in (low, high)]
     return min(found), max(found)
 
 

@@ -138,3 +138,55 @@ def test_weeks_say_what_would_have_been_saved_in_each() -> None:
     assert found["n_calls"].to_list() == [1, 0, 0, 0]
     assert found["saving_usd"].to_list() == [Decimal("0.35"), None, None, None]
     assert found["saving_share"][0] == pytest.approx(0.1)
+
+
+FLEET = {
+    "gpu": "h100",
+    "model": "qwen3-8b",
+    "usd_per_hour": "0.01",
+    "prefill_tokens_per_s": 1e7,
+    "decode_tokens_per_s": 1e6,
+}
+OWN = FLEET | {"family": "self_host", "name": "own"}
+
+
+@pytest.mark.parametrize("host", [OWN, {"family": "deployment", "name": "where", "self_host": FLEET}])
+def test_a_fleet_is_paid_once_for_a_call_that_a_step_before_made_two_of(host: dict[str, Any]) -> None:
+    found = compared_scenarios(forty(), scenarios(SHORT, host))
+    # One replica at a cent an hour for 28 days, whoever writes the summaries; nothing is paid by the token.
+    assert found.waterfall["after_usd"].to_list()[-1] == Decimal("6.72")
+
+
+def test_an_api_is_paid_once_for_a_call_that_a_step_before_made_two_of() -> None:
+    api = {"family": "deployment", "name": "api", "managed_api": MINI["to"]}
+    found = compared_scenarios(forty(), scenarios(SHORT | {"max_input_tokens": 500_000}, api))
+    # At the mini, 500,000 in and 100,000 out: .075 + .06; a summary of 666,667 in 166,667 out: .10000005 + .1000002.
+    assert found.waterfall["after_usd"].to_list()[-1] == 40 * Decimal("0.33500025")
+
+
+def test_hosting_is_compared_with_what_the_steps_before_have_left_of_the_bill() -> None:
+    dearer = {"family": "deployment", "name": "api", "managed_api": {"model": "gpt-4.1-mini", "provider": "openai"}}
+    found = compared_scenarios(forty(), scenarios(MINI, dearer))
+    assert found.waterfall["saving_usd"].to_list() == [Decimal("131.6"), Decimal(0)]
+
+
+def test_the_range_of_a_fleet_holds_its_saving_after_a_step_before() -> None:
+    found = compared_scenarios(forty(), scenarios(MINI, OWN))
+    row = found.tornado.filter(scenario="own").to_dicts()[0]
+    # 140 at first, 6.72 for one replica at either end.
+    assert [row["low_usd"], row["stated_usd"], row["high_usd"]] == pytest.approx([133.28] * 3)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"family": "reprice", "name": "flex", "service_tier": "flex"},
+        {"family": "deployment", "name": "api", "managed_api": MINI["to"]},
+    ],
+    ids=["reprice", "deployment"],
+)
+def test_prices_that_a_step_before_entered_hold_in_the_next(later: dict[str, Any]) -> None:
+    found = compared_scenarios(forty(), scenarios(LESS, later))
+    alone = {result.name: result.after_usd for result in found.results}
+    assert found.combined is not None
+    assert found.combined.after_usd == alone[later["name"]] * Decimal("0.9")

@@ -7,7 +7,7 @@ from tokenpnl_analytics.whatif.baseline import Baseline
 from tokenpnl_analytics.whatif.families.self_host import USABLE, moved, pool_words
 from tokenpnl_analytics.whatif.hosting.options import on_api, option_rows
 from tokenpnl_analytics.whatif.hosting.plan import Plan, latency_frame
-from tokenpnl_analytics.whatif.replay import Replayed, freed_pools, given_back, refused, touched
+from tokenpnl_analytics.whatif.replay import Replayed, freed_pools, given_back, refused, repriced, touched
 from tokenpnl_analytics.whatif.result import Evidence
 
 PRESENT = "present"
@@ -18,16 +18,17 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Deployment) -> Rep
 
     Calls with unknown tokens are not part of the comparison.
     """
-    meant = frame.filter(touched(scenario.where))
+    numbered = frame.with_row_index("number")
+    meant = numbered.filter(touched(scenario.where))
     rows = meant.filter(USABLE)
     if rows.is_empty():
         return refused(frame, "no call with known tokens matches the scenario; widen `where`")
     freed = freed_pools(baseline, meant)
-    table, fleets = option_rows(baseline, rows, scenario, freed)
+    table, fleets = option_rows(baseline, repriced(rows, baseline.card, baseline.cards), scenario, freed)
     if table.height == 1:
         return refused(frame, "no option is stated; give one of managed_api, cloud, self_host, optimized, edge")
     best = _cheapest(table)
-    moving = _served_by(frame, rows, scenario, best, fleets.get(best))
+    moving = frame if best == PRESENT else _served_by(numbered, rows, scenario, best, fleets.get(best))
     latency = [latency_frame(name, found.sized) for name, found in fleets.items()]
     return Replayed(
         moving if best == PRESENT else given_back(moving, freed),
@@ -60,18 +61,14 @@ def _named(option: str) -> str:
 def _served_by(
     frame: pl.DataFrame, rows: pl.DataFrame, scenario: Deployment, best: str, fleet: Plan | None
 ) -> pl.DataFrame:
-    if best == PRESENT:
-        return frame
     option = getattr(scenario, best)
     if isinstance(option, Servers):
         assert fleet is not None
         return moved(frame, rows, option, fleet, (scenario.name, best))
-    here = pl.struct("tenant", "attempt_id").is_in(rows.select(pl.struct("tenant", "attempt_id")).to_series().implode())
-    chosen = frame.filter(here)
     assert isinstance(option, (Api, Devices))
-    served = on_api(chosen, option) if isinstance(option, Api) else _on_devices(chosen, option)
+    served = on_api(rows, option) if isinstance(option, Api) else _on_devices(rows, option)
     served = served.with_columns(pl.lit(scenario.name).alias("touched_by"))
-    return frame.update(served, on=["tenant", "attempt_id"], how="left", include_nulls=True)
+    return frame.update(served, on="number", how="left", include_nulls=True).drop("number")
 
 
 def _on_devices(rows: pl.DataFrame, option: Devices) -> pl.DataFrame:

@@ -172,9 +172,10 @@ def _same_price(frame: pl.DataFrame, found: Replayed, baseline: Baseline, scenar
         return
     mine = pl.col("touched_by").eq_missing(scenario.name)
     moved = found.attempts.filter(mine)
-    again = repriced(moved, baseline.card, found.cards)["token_usd"]
+    cards = {**baseline.cards, **found.cards}
+    again = repriced(moved, baseline.card, cards)["token_usd"]
     before = frame.filter(pl.col("position").is_in(moved["position"].implode()))
-    was = repriced(before, baseline.card, found.cards)["token_usd"]
+    was = repriced(before, baseline.card, cards)["token_usd"]
     same = int((again == was).fill_null(value=False).sum())
     if same:
         yield f"{same} of {moved.height} calls cost the same there: they have no {scenario.service_tier} price."

@@ -1,6 +1,7 @@
 """`self_host`: the same calls on accelerators of one's own, paid by the hour, busy or not."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import polars as pl
@@ -17,7 +18,7 @@ from tokenpnl_analytics.whatif.hosting.plan import (
     plan,
     traffic_of_attempts,
 )
-from tokenpnl_analytics.whatif.replay import Replayed, freed_pools, given_back, refused, touched
+from tokenpnl_analytics.whatif.replay import Replayed, ends, freed_pools, given_back, refused, repriced, touched
 from tokenpnl_analytics.whatif.result import Estimate, Evidence
 
 CLOSED_WEIGHTS: Mapping[str, tuple[str, ...]] = {
@@ -37,15 +38,15 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: SelfHost) -> Repla
 
     Calls with unknown tokens, and those longer than `context_tokens`, stay where they are.
     """
-    meant = frame.filter(touched(scenario.where))
+    numbered = frame.with_row_index("number")
+    meant = numbered.filter(touched(scenario.where))
     rows = meant.filter(USABLE & fits(scenario.context_tokens))
     if rows.is_empty():
         return refused(frame, "no call with known tokens matches the scenario; widen `where`")
     if scenario.model is None and (closed := closed_models(rows)):
         return refused(frame, f"the weights of {closed[0]} are not public; name the weights that would serve: `model:`")
     hours = baseline.days * 24
-    priced = rows.filter(pl.col("token_usd").is_not_null())
-    token_usd = float(priced["token_usd"].sum())
+    token_usd = float(repriced(rows, baseline.card, baseline.cards)["token_usd"].sum())
     found = plan(scenario, rows, hours=hours, token_usd=token_usd)
     if not found.sized.promise_kept:
         p95 = found.sized.served.latency_s(100 * scenario.slo_share)
@@ -56,12 +57,21 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: SelfHost) -> Repla
         )
     same = scenario.model is None
     freed = freed_pools(baseline, meant)
+
+    def at(usd: Decimal) -> pl.DataFrame:
+        fleet = replace(found, usd=usd)
+        return given_back(moved(numbered, rows, scenario, fleet, (scenario.name, "self_host")), freed)
+
+    def range_of(ends_usd: tuple[Decimal, Decimal]) -> tuple[float, float]:
+        low, high = (at(usd) for usd in ends_usd)
+        return ends(frame, low, high, baseline.card, baseline.cards)
+
     return Replayed(
-        given_back(moved(frame, rows, scenario, found, (scenario.name, "self_host")), freed),
+        at(found.usd),
         Evidence.ASSUMED,
         Evidence.ASSUMED if same else Evidence.NOT_IDENTIFIABLE,
         success=_unchanged(rows) if same else None,
-        saving_by_assumption=_ranges(scenario, rows, hours, token_usd),
+        saving_by_assumption={name: range_of(usd) for name, usd in _fleet_ends(scenario, rows, hours).items()},
         assumptions=_assumptions(scenario, found, len(meant) - len(rows)),
         falsified_by=(
             "A benchmark of your own prompts on one replica that reads or writes fewer tokens per second.",
@@ -106,8 +116,8 @@ def moved(
     """Return the frame with these rows on the fleet; what they do of its work is their part of its price, exactly.
 
     Args:
-        frame: a replayed frame.
-        rows: those that move.
+        frame: a replayed frame, with rows numbered by `number`.
+        rows: those of them that move.
         servers: whereto.
         found: the fleet.
         whereto: name of the scenario, and deployment.
@@ -115,8 +125,8 @@ def moved(
     name, deployment = whereto
     traffic = traffic_of_attempts(rows, servers.tokens)
     ordered = (
-        rows.sort("started_at")
-        .select("tenant", "attempt_id")
+        rows.sort("started_at", maintain_order=True)
+        .select("number")
         .with_columns(
             pl.Series("busy_s", traffic.read / found.speed.read_per_s + traffic.written / found.speed.written_per_s),
             pl.lit(0, pl.Int64).alias("fleet"),
@@ -126,12 +136,12 @@ def moved(
     )
     ordered = ordered.with_columns(pl.col("busy_s").clip(1e-12))
     parts = split_exactly(ordered, "whole", "busy_s", of="fleet", ties="place")
-    share = ordered.select("tenant", "attempt_id", parts.alias("part"), pl.lit(value=True).alias("moves")).select(
-        "tenant", "attempt_id", "moves", dollars("part").alias("hosting_usd")
+    share = ordered.select("number", parts.alias("part"), pl.lit(value=True).alias("moves")).select(
+        "number", "moves", dollars("part").alias("hosting_usd")
     )
     moves = pl.col("moves").fill_null(value=False)
     return (
-        frame.join(share, on=["tenant", "attempt_id"], how="left", maintain_order="left")
+        frame.join(share, on="number", how="left", maintain_order="left")
         .with_columns(
             (pl.col("changed") | moves).alias("changed"),
             pl.when(moves).then(pl.lit(deployment)).otherwise("deployment").alias("deployment"),
@@ -143,22 +153,22 @@ def moved(
             (pl.col("extra_usd") + pl.col("hosting_usd").fill_null(Decimal(0))).alias("extra_usd"),
             pl.when(moves).then(pl.lit(name)).otherwise("touched_by").alias("touched_by"),
         )
-        .drop("moves", "hosting_usd")
+        .drop("number", "moves", "hosting_usd")
     )
 
 
-def _ranges(servers: Servers, rows: pl.DataFrame, hours: float, token_usd: float) -> dict[str, tuple[float, float]]:
-    """Return the saving if the throughput, and the length of other weights' texts, were at the ends of their ranges."""
+def _fleet_ends(servers: Servers, rows: pl.DataFrame, hours: float) -> dict[str, tuple[Decimal, Decimal]]:
+    """Return the fleet's price with the throughput, and the length of other weights' texts, at either end."""
 
-    def saved(*, faster: float = 1.0, longer: float = 1.0) -> float:
-        return token_usd - fleet_usd_if(servers, rows, hours=hours, faster=faster, longer=longer)
+    def price(*, faster: float = 1.0, longer: float = 1.0) -> Decimal:
+        return fleet_usd_if(servers, rows, hours=hours, faster=faster, longer=longer)
 
-    slow, fast = saved(faster=1 - THROUGHPUT_RANGE), saved(faster=1 + THROUGHPUT_RANGE)
-    ranges = {f"throughput {THROUGHPUT_RANGE:.0%} below or above the benchmark": (slow, fast)}
+    slow, fast = price(faster=1 - THROUGHPUT_RANGE), price(faster=1 + THROUGHPUT_RANGE)
+    found = {f"throughput {THROUGHPUT_RANGE:.0%} below or above the benchmark": (slow, fast)}
     if servers.tokens is not None:
         ratio = servers.tokens
-        ranges["tokens for the same text"] = (saved(longer=ratio.high), saved(longer=ratio.low))
-    return ranges
+        found["tokens for the same text"] = (price(longer=ratio.high), price(longer=ratio.low))
+    return found
 
 
 def _assumptions(scenario: SelfHost, found: Plan, left: int) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import polars as pl
 from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.rules.scenario_families import Api, Deployment, Devices, Servers
 from tokenpnl_analytics.whatif.baseline import Baseline
+from tokenpnl_analytics.whatif.families.served_by import SELF_HOSTED
 from tokenpnl_analytics.whatif.hosting.plan import Plan, plan, promise_of, traffic_of_attempts
 from tokenpnl_analytics.whatif.replay import repriced
 
@@ -28,6 +29,7 @@ SCHEMA: dict[str, type[pl.DataType] | pl.DataType] = {
     "not_possible_because": pl.String,
 }
 Row = dict[str, Any]
+_UNSOLD = "these calls run on your own servers; say who sells it"
 
 
 def option_rows(
@@ -37,7 +39,7 @@ def option_rows(
 
     Args:
         baseline: gives prices and the length of the window.
-        rows: of a replayed frame, tokens known; at least one.
+        rows: of a replayed frame, tokens known, with what they cost now (`repriced`); at least one.
         scenario: the options.
         freed: pools of today that are given back; what others cost these calls stays paid with every option.
 
@@ -50,7 +52,8 @@ def option_rows(
     """
     fleets: dict[str, Plan] = {}
     found = [_present(rows)]
-    stays = rows.filter(~pl.col("pool").is_in(list(freed)))["capacity_usd"].sum()
+    paid = pl.col("pool").is_in(list(freed)).fill_null(value=False) | pl.col("added")
+    stays = rows.filter(~paid)["capacity_usd"].sum() + rows["extra_usd"].sum()
     for name in OPTIONS:
         option = getattr(scenario, name)
         if isinstance(option, Api):
@@ -101,7 +104,11 @@ def _present(rows: pl.DataFrame) -> Row:
 
 
 def _by_token(baseline: Baseline, rows: pl.DataFrame, option: Api) -> Row:
-    costs = repriced(on_api(rows, option), baseline.card)["token_usd"]
+    costs = repriced(on_api(rows, option), baseline.card, baseline.cards)["token_usd"]
+    unsold = option.provider is None and rows.select(SELF_HOSTED.any()).item()
+    if unsold:
+        costs = pl.repeat(None, rows.height, dtype=MONEY, eager=True)
+    why = f"no price of {option.model} is known" if costs.null_count() else None
     served = baseline.attempts.filter(
         pl.col("model") == option.model,
         pl.lit(value=True) if option.provider is None else pl.col("provider") == option.provider,
@@ -111,7 +118,7 @@ def _by_token(baseline: Baseline, rows: pl.DataFrame, option: Api) -> Row:
         "usd": None if costs.null_count() else costs.sum(),
         "priced_share": 1 - costs.null_count() / rows.height,
         **_observed(served["latency_ms"].drop_nulls()),
-        "not_possible_because": f"no price of {option.model} is known" if costs.null_count() else None,
+        "not_possible_because": _UNSOLD if unsold else why,
     }
 
 

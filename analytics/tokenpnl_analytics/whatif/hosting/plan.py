@@ -82,8 +82,8 @@ def plan(servers: Servers, rows: pl.DataFrame, *, hours: float, token_usd: float
 
 def fleet_usd_if(
     servers: Servers, rows: pl.DataFrame, *, hours: float, faster: float = 1.0, longer: float = 1.0
-) -> float:
-    """Return what the fleet would cost if replicas were `faster` or texts `longer` by a factor; an estimate."""
+) -> Decimal:
+    """Return what the fleet would cost if replicas were `faster` or texts `longer` by a factor."""
     speed = speed_of(servers)
     speed = replace(
         speed,
@@ -98,7 +98,7 @@ def fleet_usd_if(
     replicas = fleet.replicas(load)
     if promise.latency_s is not None:
         replicas = sized(traffic, speed, fleet, load, promise).replicas
-    return float(fleet_usd(servers, replicas, hours))
+    return fleet_usd(servers, replicas, hours)
 
 
 def promise_of(servers: Servers) -> Promise:

@@ -43,7 +43,7 @@ def traffic_of(requests: pl.DataFrame, *, prefix_cache: bool) -> Traffic:
             who counts them.
         prefix_cache: whether our servers would find in their prefix cache what the provider's held.
     """
-    ordered = requests.sort("arrived_at")
+    ordered = requests.sort("arrived_at", maintain_order=True)
     cached = pl.col("cached_tokens").fill_null(0) if prefix_cache else pl.lit(0)
     seconds = (pl.col("arrived_at") - pl.col("arrived_at").min().dt.truncate("1h")).dt.total_nanoseconds() / 1e9
     found = ordered.select(

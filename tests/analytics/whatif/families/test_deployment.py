@@ -82,3 +82,12 @@ def test_edge_devices_cost_nothing_by_the_token(card: RateCard) -> None:
     found = replay(baseline, begun(baseline), deployment(edge=edge))
     assert found.attempts.filter(pl.col("deployment") == "edge").height == 1
     assert repriced(found.attempts, card)["cost_usd"].sum() == 0
+
+
+def test_an_api_without_a_seller_is_no_option_for_calls_on_ones_own_servers(card: RateCard) -> None:
+    baseline = baseline_of(card, {"provider": "vllm", "model": "qwen3-8b", "deployment": "self_host"})
+    options = {"cloud": None, "self_host": None, "optimized": None, "edge": None}
+    found = replay(baseline, begun(baseline), deployment(**options, managed_api={"model": "gpt-4o-mini"}))
+    row = {row["option"]: row for row in found.measured["options"].to_dicts()}
+    assert row["managed_api"]["usd"] is None
+    assert row["managed_api"]["not_possible_because"] == "these calls run on your own servers; say who sells it"
