@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenpnl_analytics.unit_cost.outcomes import attach_outcomes, current_outcomes, known_at, outcome_delays
+from tokenpnl_analytics.unit_cost.outcomes import attach_outcomes, current_outcomes, known_at
 
 
 def now(rows, *statements, runs=None):
@@ -80,11 +80,6 @@ def test_runs_without_a_statement_have_no_outcome(rows):
     runs = attach_outcomes(rows.runs({}, {}), rows.outcomes({}))
     assert runs["outcome"].to_list() == ["success", None]
     assert runs.columns == rows.runs({}).columns
-
-
-def test_a_delay_is_never_negative(rows):
-    runs = rows.runs({"outcome": "success", "outcome_at": rows.start - timedelta(hours=1)})
-    assert outcome_delays(runs)["delay_hours"].to_list() == [0.0]
 
 
 STATEMENT = st.fixed_dictionaries(

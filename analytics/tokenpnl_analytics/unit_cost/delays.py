@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,40 +10,54 @@ import polars as pl
 
 from tokenpnl.model import OutcomeStatus
 from tokenpnl_analytics.rules.outcomes import fits
-from tokenpnl_analytics.unit_cost.outcomes import outcome_delays
 
 _WINDOW_QUANTILE = 0.95
+_YOUNG_SHARE = 2 / 3
 _HOUR = 3600.0
 
+Floats = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
 
-def outcome_windows(runs: pl.DataFrame, given: Mapping[str, timedelta] | None = None) -> pl.DataFrame:
+
+def outcome_windows(
+    runs: pl.DataFrame, given: Mapping[str, timedelta] | None = None, *, as_of: datetime
+) -> pl.DataFrame:
     """Return the outcome window of each workflow that has one.
 
+    A delay can be seen only in a run as old as it, so that the delays seen in a young history are the short ones; the
+    observed window is that of the right-truncated distribution (see `known_share`), over outcomes of every kind.
+
     Args:
-        runs: table `runs`.
+        runs: table `runs`, started before `as_of`.
         given: windows that the configuration states, by workflow or pattern (`support_*`), of which the first that
             fits counts; they win over the observed ones.
+        as_of: the moment at which outcomes are read.
 
     Returns:
-        `workflow, window_hours`: the given window, else the observed 95th percentile of outcome delay. A workflow
-        without outcomes and without a stated window is absent: none of its runs is ever settled.
+        `workflow, window_hours, window_young`: the given window, else the 95th percentile of outcome delay in float64,
+        an estimate. `window_young`: an observed window beyond two thirds of the age of the workflow's oldest run; what
+        takes longer than that age nobody has seen, so the true window may be longer. A workflow without outcomes and
+        without a stated window is absent: none of its runs is ever settled.
     """
     named_workflows = runs["workflow"].drop_nulls().unique().sort()
     fitting = {
         name: [window for pattern, window in (given or {}).items() if fits(name, pattern)] for name in named_workflows
     }
-    stated = {name: windows[0].total_seconds() / _HOUR for name, windows in fitting.items() if windows}
-    observed = (
-        outcome_delays(runs)
-        .group_by("workflow")
-        .agg(pl.col("delay_hours").quantile(_WINDOW_QUANTILE, "higher").alias("window_hours"))
-        .filter(~pl.col("workflow").is_in(list(stated)).fill_null(value=False))
+    rows: list[tuple[str | None, float, bool]] = [
+        (name, windows[0].total_seconds() / _HOUR, False) for name, windows in fitting.items() if windows
+    ]
+    stated = {name for name, *_ in rows}
+    told = runs.filter(pl.col("outcome").is_not_null()).select(
+        "workflow", _hours_until(pl.lit(as_of)).alias("age"), _hours_until(pl.col("outcome_at")).alias("delay")
     )
-    named = pl.DataFrame(
-        {"workflow": list(stated), "window_hours": list(stated.values())},
-        schema={"workflow": pl.String, "window_hours": pl.Float64},
-    )
-    return pl.concat([observed, named]).sort("workflow", nulls_last=True)
+    oldest = runs.group_by("workflow").agg(_hours_until(pl.lit(as_of)).max().alias("oldest"))
+    ages = dict(oldest.sort("workflow").iter_rows())
+    for (name,), workflow in told.filter(pl.col("delay") <= pl.col("age")).group_by("workflow"):
+        if name not in stated:
+            window = _window(workflow["delay"].to_numpy(), workflow["age"].to_numpy())
+            rows.append((name, window, window > _YOUNG_SHARE * ages[name]))
+    schema = {"workflow": pl.String, "window_hours": pl.Float64, "window_young": pl.Boolean}
+    return pl.DataFrame(rows, schema=schema, orient="row").sort("workflow", nulls_last=True)
 
 
 def known_share(runs: pl.DataFrame, *, as_of: datetime) -> pl.DataFrame:
@@ -61,11 +76,8 @@ def known_share(runs: pl.DataFrame, *, as_of: datetime) -> pl.DataFrame:
         "run_id",
         "workflow",
         pl.col("outcome") == OutcomeStatus.SUCCESS.value,
-        ((pl.lit(as_of) - pl.col("started_at")).dt.total_seconds() / _HOUR).floor().cast(pl.Int64).alias("age"),
-        ((pl.col("outcome_at") - pl.col("started_at")).dt.total_seconds().clip(0) / _HOUR)
-        .floor()
-        .cast(pl.Int64)
-        .alias("delay"),
+        _hours_until(pl.lit(as_of)).floor().cast(pl.Int64).alias("age"),
+        _hours_until(pl.col("outcome_at")).floor().cast(pl.Int64).alias("delay"),
     )
     shares = []
     for (_,), workflow in hours.group_by("workflow"):
@@ -76,13 +88,27 @@ def known_share(runs: pl.DataFrame, *, as_of: datetime) -> pl.DataFrame:
     return pl.concat([empty, *shares])
 
 
-def _share_at(
-    ages: npt.NDArray[np.int64], delays: npt.NDArray[np.int64], ages_won: npt.NDArray[np.int64]
-) -> list[float | None]:
+def _share_at(ages: Whole, delays: Whole, ages_won: Whole) -> list[float | None]:
     if not len(delays):
         return [None] * len(ages)
-    steps, equal = np.unique(delays, return_counts=True)
-    # A success is known only when its delay is within its age, so age < k implies delay < k.
-    at_risk = np.searchsorted(np.sort(delays), steps, "right") - np.searchsorted(np.sort(ages_won), steps, "left")
-    survival = np.append(np.cumprod((1 - equal / at_risk)[::-1])[::-1], 1.0)
+    steps, survival = _known_by(delays, ages_won)
     return [float(x) for x in survival[np.searchsorted(steps, ages, "right")]]
+
+
+def _known_by(delays: npt.NDArray[Any], ages: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Floats]:
+    """Return the delays seen, sorted, and the share known before each of them, then 1 (all that can be seen)."""
+    steps, equal = np.unique(delays, return_counts=True)
+    # An outcome is known only when its delay is within its age, so age < k implies delay < k.
+    at_risk = np.searchsorted(np.sort(delays), steps, "right") - np.searchsorted(np.sort(ages), steps, "left")
+    survival: Floats = np.append(np.cumprod((1 - equal / at_risk)[::-1])[::-1], 1.0)
+    return steps, survival
+
+
+def _window(delays: Floats, ages: Floats) -> float:
+    """Return the least delay by which the share of known outcomes is 95% or more."""
+    steps, survival = _known_by(delays, ages)
+    return float(steps[np.argmax(survival[1:] >= _WINDOW_QUANTILE - 1e-12)])
+
+
+def _hours_until(moment: pl.Expr) -> pl.Expr:
+    return (moment - pl.col("started_at")).dt.total_seconds().clip(0) / _HOUR

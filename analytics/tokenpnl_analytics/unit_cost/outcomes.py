@@ -114,12 +114,6 @@ def at_home(outcomes: pl.DataFrame, homes: pl.DataFrame) -> pl.DataFrame:
     return found.with_columns(pl.coalesce("run_id", "run_id_home").alias("run_id")).drop("run_id_home")
 
 
-def outcome_delays(runs: pl.DataFrame) -> pl.DataFrame:
-    """Return `workflow, outcome, delay_hours` of each run with an outcome; a delay is never negative."""
-    delay = (pl.col("outcome_at") - pl.col("started_at")).dt.total_seconds().clip(lower_bound=0) / 3600
-    return runs.filter(pl.col("outcome").is_not_null()).select("workflow", "outcome", delay.alias("delay_hours"))
-
-
 def _statements_of_runs(outcomes: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
     """Return the statements with the run they speak of; a statement about no known run is left out."""
     named = outcomes.filter(pl.col("run_id").is_not_null()).join(runs.select(_RUN), on=_RUN, how="semi")

@@ -55,14 +55,16 @@ def cohort(
     Args:
         runs: table `runs`.
         as_of: aware; outcomes that became true later are not known yet; runs that started later are left out.
-        windows: stated outcome windows by workflow or pattern, else the observed 95th percentile of outcome delay.
+        windows: stated outcome windows by workflow or pattern, else the 95th percentile of outcome delay, corrected for
+            delays that the history is too young to show.
         environments: environments to keep; None keeps all.
         capacity: result of `capacity_of_runs`: allocated GPU and commitment, and the share of what was idle.
 
     Returns:
         The runs with `direct_usd` (tokens, fees, allocated capacity), `inline_evaluation_usd`, `capacity_share_usd`,
         `unit_cost_usd` (their sum; offline evaluation stays outside), `succeeded`, `settled`, `window_hours` (NULL: no
-        outcome yet), `known_share`, `weight` (Decimal; NULL: sampled, nobody knows how often).
+        outcome yet), `window_young` (too short perhaps), `known_share`, `weight` (Decimal; NULL: sampled, nobody
+        knows how often).
     """
     as_of = as_of.astimezone(UTC)
     later = pl.col("outcome_at") > pl.lit(as_of)
@@ -75,7 +77,13 @@ def cohort(
     age = (pl.lit(as_of) - pl.col("started_at")).dt.total_seconds() / 3600
     return (
         _with_capacity(known, capacity)
-        .join(outcome_windows(known, windows), on="workflow", how="left", nulls_equal=True, maintain_order="left")
+        .join(
+            outcome_windows(known, windows, as_of=as_of),
+            on="workflow",
+            how="left",
+            nulls_equal=True,
+            maintain_order="left",
+        )
         .join(known_share(known, as_of=as_of), on=["tenant", "run_id"], how="left", maintain_order="left")
         .with_columns(
             (pl.col("paid_usd") - inline - offline).alias("direct_usd"),
@@ -217,6 +225,7 @@ def _sums(runs: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
         (weight != 1).any().alias("estimated"),
         pl.col("known_share").mean(),
         (pl.col("window_hours").max() / 24).alias("window_days"),
+        pl.col("window_young").any().alias("window_young"),
         (1 - pl.col("n_unpriced").sum() / known.clip(0).sum().replace(0, None)).alias("priced_share"),
     )
 
@@ -309,6 +318,7 @@ def _caveats() -> pl.Expr:
         "no outcome yet": silent,
         "no success yet": ~silent & (pl.col("successes") == 0),
         "nothing settled yet": ~silent & (pl.col("n_settled") == 0),
+        "young history: the outcome window may be too short, the settled figure too high": pl.col("window_young"),
         "sampled at an unknown rate: withheld": pl.col("weightless"),
         f"fewer than {FEW_SUCCESSES} successes: at least, no comparison": _TOO_FEW,
         "sampled: estimated": pl.col("estimated") & ~pl.col("weightless"),
