@@ -26,13 +26,12 @@ from tokenpnl_analytics.unit_cost.controls import controls
 from tokenpnl_analytics.unit_cost.outcome_rules import definitions_in, windows_of
 from tokenpnl_analytics.unit_cost.outcomes import known_at
 from tokenpnl_analytics.unit_cost.units import PRODUCTION, RUN_DIMENSIONS, cohort, contributions, unit_costs
-from tokenpnl_analytics.verdict.report import labels_of
 from tokenpnl_dashboard.book import Book
 from tokenpnl_dashboard.questions.contracts import agents_frame, breaches_frame, checked, over_limit
 from tokenpnl_dashboard.questions.disclosure import Disclosure, Known, Summed, disclosure_of
 from tokenpnl_dashboard.questions.drill import OWNED_BY, lines_behind, without_owner
 from tokenpnl_dashboard.questions.lines import run_capacity
-from tokenpnl_dashboard.questions.verdict import verdict_of
+from tokenpnl_dashboard.questions.verdict import labels_in
 from tokenpnl_ingest.home import Home
 
 _TOLD_APART = ("usage_kind", "cost_category", "served_reason")
@@ -291,8 +290,7 @@ def summary_of(book: Book, asked: Asked, *, runs: bool = False) -> dict[str, Any
     answer = summary(
         books, as_of=asked.as_of, runs=runs, replayed_span_records=int(replayed), windows=windows_of(asked.rules)
     )
-    found = verdict_of(book, asked.period, asked.as_of, asked.rules, asked.labels)
-    answer |= {"labels": labels_of(found.steps)}
+    answer |= {"labels": labels_in(book, asked.period, asked.as_of, asked.rules, asked.labels)}
     past = checked(book, asked.agents, asked.period)
     return answer if past is None else summary_with_over_limit(answer, over_limit(past, asked.period, {}))
 
