@@ -53,7 +53,7 @@ def option_rows(
     fleets: dict[str, Plan] = {}
     found = [_present(rows)]
     paid = pl.col("pool").is_in(list(freed)).fill_null(value=False) | pl.col("added")
-    stays = rows.filter(~paid)["capacity_usd"].sum() + rows["extra_usd"].sum()
+    stays = rows.select(pl.col("capacity_usd").filter(~paid).sum() + pl.col("extra_usd").sum()).item()
     for name in OPTIONS:
         option = getattr(scenario, name)
         if isinstance(option, Api):
