@@ -161,8 +161,13 @@ def tornado(rows: Sequence[Row], ink: Ink) -> Chart:
             hovertemplate="<b>%{y}</b> %{hovertext}<extra></extra>",
         )
         _captions(figure, {"name": row["assumption"], "label": f"{words.usd(low)} to {words.usd(high)}"}, ink)
-    if ordered:
-        figure.add_vline(x=ordered[0]["base"], line={"color": ink.text, "width": 1.5, "dash": "dash"})
+    figure.add_scatter(
+        x=[row["base"] for row in ordered],
+        y=names,
+        mode="markers",
+        marker={"symbol": "line-ns-open", "size": 22, "color": ink.text, "line": {"width": 2}},
+        hoverinfo="skip",
+    )
     figure.update_xaxes(tickformat="$,~g", nticks=5, gridcolor=ink.line, zeroline=False)
     _by_name(figure, names)
     said = "; ".join(f"{row['assumption']}: {words.usd(row['low'])} to {words.usd(row['high'])}" for row in ordered)
@@ -212,7 +217,8 @@ def frontier(points: Sequence[Row], ink: Ink) -> Chart:
             hovertext=[point["note"]],
             hovertemplate=f"<b>{point['name']}</b><br>$%{{x:,.4~g}}, %{{y:.1%}}<br>%{{hovertext}}<extra></extra>",
         )
-    across, up = (_padded([point[name] for point in known], share) for name, share in (("usd", 0.25), ("success", 0.2)))
+    across = _padded([point["usd"] for point in known], 0.25)
+    up = _padded([point["success"] for point in known], 0.2, most=1.0)
     figure.update_xaxes(
         range=across, tickformat="$,~g", nticks=6, gridcolor=ink.line, zeroline=False, title="Cost of a run"
     )
@@ -262,11 +268,11 @@ def miss_ratio(curve: pl.DataFrame, ink: Ink, *, unit: str) -> Chart:
     return Chart(figure, f"Miss ratio by capacity: {said}.", table)
 
 
-def _padded(values: Sequence[float], share: float) -> list[float]:
-    """Return a range with room for names around the marks."""
+def _padded(values: Sequence[float], share: float, most: float = float("inf")) -> list[float]:
+    """Return a range with room for names around the marks, up to `most`."""
     low, high = min(values, default=0.0), max(values, default=1.0)
     room = ((high - low) or abs(high) or 1.0) * share
-    return [low - room, high + room]
+    return [low - room, min(high + room, max(most, high))]
 
 
 def _saving_row(result: Result, per_month: float) -> Row:

@@ -108,7 +108,7 @@ def _measured(frames: Mapping[str, pl.DataFrame], place: int) -> None:
         )
     for name, frame in frames.items():
         if name in _FRAMES and frame.height:
-            with st.expander(_FRAMES[name]):
+            with st.expander(_FRAMES[name], expanded=name == "options"):
                 cards.table(_for_eyes(frame), alt=_FRAMES[name])
 
 
@@ -150,17 +150,19 @@ def _together(report: Report) -> None:
             "sum of the parts. Dollars of the window.",
             clickable=False,
         )
-    if compared.tornado.height:
-        rows = [
-            {"assumption": f"{row['scenario']}: {row['assumption']}", "low": row["low_usd"], "base": row["stated_usd"],
-             "high": row["high_usd"]}
-            for row in compared.tornado.to_dicts()
-        ]  # fmt: skip
+    rows = [
+        {
+            "assumption": f"{row['scenario']}: {row['assumption']}",
+            **{name: row[f"{column}_usd"] for name, column in (("low", "low"), ("base", "stated"), ("high", "high"))},
+        }
+        for row in compared.tornado.filter(pl.col("low_usd") != pl.col("high_usd")).to_dicts()
+    ]
+    if rows:
         cards.pick(
             "What the saving hangs on",
             charts.tornado(rows, ink()),
             key="tornado",
-            caption="Each assumption at both ends of its range, the others as stated. Dashed: as stated.",
+            caption="Each assumption at both ends of its range, the others as stated. Upright line: as stated.",
             clickable=False,
         )
     _frontier(report)
