@@ -13,6 +13,7 @@ from tokenpnl_analytics.closing.conditions import (
     books_done,
     conditions_frame,
     month_over,
+    prepaid_posted,
 )
 from tokenpnl_analytics.finance.gl import unmapped
 from tokenpnl_analytics.rules.accounts import ACCOUNTS
@@ -86,3 +87,13 @@ def test_conditions_read_as_a_table() -> None:
     frame = conditions_frame([books_done(0), books_done(1)])
     assert frame["fulfilled"].to_list() == [True, False]
     assert frame["what_to_do"].to_list() == ["", "let the collector finish them: `tokenpnl serve`"]
+
+
+def test_credit_is_told_with_what_is_left_and_what_is_to_be_written_off() -> None:
+    money = {"used_usd": Decimal(4), "expired_usd": Decimal(6), "balance_usd": Decimal(0)}
+    found = pl.DataFrame([{"name": "start", "provider": "openai", **money}])
+    told = prepaid_posted(found, "")
+    assert told.fulfilled
+    assert told.told == "start (openai): 4 USD used, 6 USD expired, 0 USD left; write off what expired"
+    lacking = prepaid_posted(found, "accounts.yaml has no account for prepaid")
+    assert (lacking.fulfilled, lacking.remedy) == (False, "add it to accounts.yaml")

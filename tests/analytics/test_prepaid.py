@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.analytics.billing import at, traced
 
-from tokenpnl_analytics.capacity.prepaid import balances, moves, usage_by_day
+from tokenpnl_analytics.capacity.prepaid import balances, in_month, moves, usage_by_day
 from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.rules.commitments import Prepaid
 
@@ -93,3 +93,17 @@ def test_bought_is_used_and_expired_and_left_to_the_last_digit(
     assert found["used_usd"].sum() <= usage["usd"].sum()
     everything = moves(entries, usage, as_of=OCT + timedelta(days=until - 1))
     assert (everything["usd"] > 0).all()
+
+
+def test_a_month_tells_what_was_used_and_expired_in_it_and_what_is_left_at_its_end() -> None:
+    entries = [credit("old", "10", expires="2026-10-31"), credit("new", "50", 40)]
+    usage = used((5, "4"), (40, "8"))
+    october = in_month(entries, usage, first=OCT, last=date(2026, 10, 31))
+    assert october.rows() == [("old", "openai", Decimal(10), Decimal(4), Decimal(6), Decimal(0))]
+    november = in_month(entries, usage, first=date(2026, 11, 1), last=date(2026, 11, 30))
+    assert november.rows() == [("new", "openai", Decimal(50), Decimal(8), Decimal(0), Decimal(42))]
+
+
+def test_credit_that_is_neither_used_nor_bought_in_a_month_keeps_its_balance() -> None:
+    found = in_month([credit("kept", "10")], used(), first=date(2026, 12, 1), last=date(2026, 12, 31))
+    assert found.rows() == [("kept", "openai", Decimal(0), Decimal(0), Decimal(0), Decimal(10))]

@@ -9,7 +9,7 @@ from tokenpnl.tables import LINE_ITEMS
 from tokenpnl_analytics.classify import classify
 from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.pricing.prices import charge
-from tokenpnl_analytics.pricing.trueups import true_ups
+from tokenpnl_analytics.pricing.trueups import true_ups, with_estimated_true_up
 from tokenpnl_analytics.rules.prices import CONTRACT
 
 STEPS = "steps: [{above: 0, pct: 0}, {above: 10, pct: 10}, {above: 20, pct: 20}]"
@@ -79,3 +79,17 @@ def test_nothing_to_settle_is_an_empty_table(rows):
     made = settled(rows, "rules: []", {})
     assert made.is_empty()
     assert made.schema == conform(pl.DataFrame(made), LINE_ITEMS).schema
+
+
+def test_an_estimate_stands_beside_the_statement_and_in_no_sum(rows):
+    due = settled(rows, "rebates: [{name: r, steps: [{above: 5, pct: 50}]}]", *[{}] * 4)
+    whole = pl.DataFrame({"effective_usd": [Decimal(10)]})
+    assert with_estimated_true_up(whole, due).rows() == [(Decimal(10), due["cost_usd"].sum())]
+    by_provider = pl.DataFrame({"provider": ["mistral", "openai"], "effective_usd": [Decimal(1), Decimal(10)]})
+    found = with_estimated_true_up(by_provider, due, ["provider"])
+    assert found["true_up_estimated_usd"].to_list() == [None, due["cost_usd"].sum()]
+
+
+def test_nothing_to_settle_is_no_estimate(rows):
+    whole = pl.DataFrame({"effective_usd": [Decimal(10)]})
+    assert with_estimated_true_up(whole, settled(rows, "rules: []", {}))["true_up_estimated_usd"].to_list() == [None]

@@ -23,15 +23,22 @@ from tests.dashboard.exports.sheets import Sheets
 
 import tokenpnl_dashboard
 from tokenpnl.model import CostCategory
+from tokenpnl_analytics.closing.billed_ladder import LADDER, STEP_COLUMNS
+from tokenpnl_analytics.planning.budget_rows import ROWS
+from tokenpnl_analytics.pricing.trueups import ESTIMATED
 from tokenpnl_dashboard import state, words
 from tokenpnl_dashboard.book import ServedBook
 from tokenpnl_dashboard.cli import tokenpnl as program
+from tokenpnl_dashboard.shapes.statement_table import BILLED, BUDGET, INDENT, NO_INVOICE, TRUE_UP
 from tokenpnl_ingest.home import Home
 
 SAMPLES = ROOT / "sample_traces"
 APP = str(Path(tokenpnl_dashboard.__file__).parent / "app.py")
 HOSTILE = "=cmd|'/c calc'!A0"
 ZONES = ("UTC", "Europe/Rome", "America/Los_Angeles", "Asia/Kolkata", "Australia/Lord_Howe")
+MONTH = "2026-10"
+VOLUME_TERMS = "rebates: [{name: volume, match: {provider: anthropic}, steps: [{above: 1, pct: 10}]}]\n"
+TAX, CREDIT = Decimal("2.5"), Decimal("-1.25")
 START_NS = 1_794_000_000_000_000_000
 Money = dict[str, Decimal]
 
@@ -102,6 +109,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("totals")
     home, verb = folder / "home", Path(sys.executable).with_name("tokenpnl")
     shutil.copytree(SAMPLES / "config", home / "config")
+    with (home / "config" / "contract.yaml").open("a") as contract:
+        contract.write(VOLUME_TERMS)
     samples = [SAMPLES / f"{name}.otlp.jsonl.gz" for name in ("catalogue_tagging", "contract_review")]
     files = [by_hand(folder / "by_hand.otlp.jsonl"), *samples]
     subprocess.run([verb, "ingest", *files, "--home", home], check=True, capture_output=True, timeout=120)
@@ -115,6 +124,34 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         finally:
             process.terminate()
             process.wait(30)
+
+
+def invoice(rows: list[dict[str, str]], path: Path) -> Path:
+    """Write what Anthropic bills: what was traced, with a tax and a credit that no trace holds."""
+    own = [row for row in rows if row["ProviderName"] == "anthropic"]
+    more = [
+        dict.fromkeys(own[0], "")
+        | {name: own[0][name] for name in ("ProviderName", "BillingCurrency", "ChargePeriodStart", "ChargePeriodEnd")}
+        | {name: str(usd) for name in ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost")}
+        | {"ChargeCategory": charge, "ChargeDescription": charge}
+        for charge, usd in (("Tax", TAX), ("Credit", CREDIT))
+    ]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, own[0].keys())
+        writer.writeheader()
+        writer.writerows([*own, *more])
+    return path
+
+
+@pytest.fixture(scope="module")
+def october(served: Served, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Decimal]:
+    """The statement of October on the command line, once Anthropic's invoice was reconciled."""
+    folder = tmp_path_factory.mktemp("invoice")
+    served.run("export", "focus", "--period", MONTH, "-o", str(folder / "focus.csv"))
+    paper = invoice(read_csv((folder / "focus.csv").read_text()), folder / "invoice.csv")
+    served.run("reconcile", str(paper), "--month", MONTH)
+    (row,) = served.ask("report", "pnl", "--period", MONTH)["rows"]
+    return {name: Decimal(row[name]) for name in ("effective_usd", *LADDER, *ROWS, ESTIMATED)}
 
 
 def asked(address: str, question: dict[str, Any]) -> pl.DataFrame:
@@ -207,7 +244,7 @@ def _page_figures() -> None:
 
 def test_the_focus_file(served: Served, tmp_path: Path) -> None:
     path = tmp_path / "focus.csv"
-    judged = served.ask("export", "focus", "--check", "-o", str(path))
+    judged = served.ask("export", "focus", "--check", "-o", str(path))["rows"]
     assert {check["status"] for check in judged} == {"checked"}
     rows = read_csv(path.read_text())
     assert sums((row["x_CostCategory"], row["EffectiveCost"]) for row in rows) == served.by_category
@@ -261,3 +298,74 @@ def test_days_add_up_to_the_whole_in_every_zone(served: Served, zone: str) -> No
         owned[row["owner"] or ""] += Decimal(row["cost_usd"])
     whole = {row["owner"] or "": Decimal(row["cost_usd"]) for row in served.ask("allocation", "show")["rows"]}
     assert dict(owned) == whole
+
+
+def test_effective_cost_and_the_steps_of_invoices_are_the_bill(served: Served, october: dict[str, Decimal]) -> None:
+    traced = october["effective_usd"] - october["not_invoiced_usd"]
+    assert traced == october["traced_usd"] > 0
+    assert traced + sum(october[name] for name in STEP_COLUMNS.values()) == october["billed_usd"]
+    assert (october["invoice_fees_and_tax_usd"], october["invoice_credits_usd"]) == (TAX, CREDIT)
+    at = pl.col("started_at")
+    of_month = served.lines.filter(at.dt.strftime("%Y-%m") == MONTH, pl.col("provider") == "anthropic")
+    assert of_month["cost_usd"].sum() == traced
+
+
+@pytest.mark.parametrize("by", ["month", "provider"])
+def test_rows_of_invoices_budgets_and_volume_terms_are_those_of_the_whole(
+    served: Served, october: dict[str, Decimal], by: str
+) -> None:
+    rows = served.ask("report", "pnl", "--period", MONTH, "--by", by)["rows"]
+    read = read_csv(served.run("report", "pnl", "--period", MONTH, "--by", by, "--csv"))
+    for name in ("traced_usd", *STEP_COLUMNS.values(), "billed_usd", ESTIMATED):
+        assert sum(Decimal(row[name]) for row in rows if row[name] is not None) == october[name]
+        assert sum(Decimal(row[name]) for row in read if row[name]) == october[name]
+
+
+def test_the_budget_of_everything_stands_on_the_statement_of_everything(october: dict[str, Decimal]) -> None:
+    assert (october["budget_usd"], october["budget_spent_usd"]) == (Decimal(190), october["effective_usd"])
+    assert october["budget_variance_usd"] == Decimal(190) - october["effective_usd"]
+
+
+def test_volume_terms_of_an_open_month_are_estimated_beside_effective_cost(
+    served: Served, october: dict[str, Decimal]
+) -> None:
+    # A tenth of what Anthropic costs beyond one dollar comes back; no line is rated again.
+    assert october[ESTIMATED] == -((october["traced_usd"] - 1) / 10).quantize(Decimal("1e-12"))
+    assert "true_up" not in set(served.lines["usage_kind"])
+
+
+def test_a_month_without_an_invoice_reads_no_invoice(served: Served, october: dict[str, Decimal]) -> None:
+    assert october["billed_usd"] > 0
+    (row,) = served.ask("report", "pnl", "--period", "2026-11")["rows"]
+    assert {row[name] for name in LADDER} == {None}
+    table = served.run("report", "pnl", "--period", "2026-11")
+    (told,) = [line for line in table.splitlines() if "billed_usd" in line]
+    assert NO_INVOICE in told
+
+
+def test_the_bill_in_the_workbook_and_in_the_focus_file(
+    served: Served, october: dict[str, Decimal], tmp_path: Path
+) -> None:
+    served.run("export", "xlsx", "--period", MONTH, "-o", str(tmp_path / "pnl.xlsx"))
+    sheets = Sheets((tmp_path / "pnl.xlsx").read_bytes())
+    for name, title in (*BILLED, *BUDGET):
+        assert sheets.calculated(title.strip(INDENT)) == pytest.approx(october[name], abs=Decimal("1e-9"))
+        assert Decimal(sheets.exact(title.strip(INDENT))) == october[name]
+    served.run("export", "focus", "--period", MONTH, "-o", str(tmp_path / "focus.csv"))
+    rows = read_csv((tmp_path / "focus.csv").read_text())
+    effective = sum(Decimal(row["EffectiveCost"]) for row in rows)
+    steps = sum(october[name] for name in STEP_COLUMNS.values())
+    assert effective - october["not_invoiced_usd"] + steps == october["billed_usd"]
+
+
+def test_the_bill_on_the_page(served: Served, october: dict[str, Decimal]) -> None:
+    home = Home.at(served.home)
+    state.serve(ServedBook(home), home)
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params["period"], app.query_params["by"] = MONTH, "workflow"
+    app = app.switch_page("views/pnl.py").run()
+    assert not app.exception
+    shown = app.dataframe[0].value
+    row = dict(zip(shown["Line"].str.strip(), shown["Total"], strict=True))
+    for name, title in (*BILLED[1:], *BUDGET, *TRUE_UP):
+        assert row[title.strip(INDENT)] == words.usd(october[name], like=october["effective_usd"]).replace("$", "")
