@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from tokenpnl_analytics.frames import MONEY, TIME
+from tokenpnl_analytics.frames import MONEY, TIME, known_sum
 from tokenpnl_analytics.periods import Period
 from tokenpnl_dashboard import words
 from tokenpnl_dashboard.closing.months import Closing
@@ -26,6 +26,26 @@ def restated_months(closing: Closing, period: Period) -> pl.DataFrame:
         then, now = closing.restated(step.month, ()).select("as_closed_usd", "now_usd").row(0)
         rows.append((step.since, then, now, None if then is None or now is None else now - then))
     return pl.DataFrame(rows, schema={"period": TIME, **money}, orient="row")
+
+
+def restated_by(closing: Closing, period: Period, column: str) -> pl.DataFrame:
+    """Return the closed months that the period touches by a column of the line items: as closed, as they read now.
+
+    Returns:
+        `column`, `as_closed_usd, restated_usd, difference_usd` over all these months, sorted; money is NULL where no
+        month knows it.
+    """
+    months = [closing.restated(step.month, (column,)) for step in _touched(closing, period)]
+    if not months:
+        money = dict.fromkeys(("as_closed_usd", "restated_usd", "difference_usd"), MONEY)
+        return pl.DataFrame(schema={column: pl.String, **money})
+    summed = pl.concat(months).group_by(column).agg(known_sum(pl.col(name)) for name in ("as_closed_usd", "now_usd"))
+    return summed.sort(column, nulls_last=True).select(
+        column,
+        "as_closed_usd",
+        pl.col("now_usd").alias("restated_usd"),
+        (pl.col("now_usd") - pl.col("as_closed_usd")).alias("difference_usd"),
+    )
 
 
 def _touched(closing: Closing, period: Period) -> list[Close]:

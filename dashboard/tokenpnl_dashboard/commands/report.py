@@ -171,7 +171,8 @@ def _posted(place: "Home", book: "Book", question: "Asked") -> "tuple[pl.DataFra
     """
     from tokenpnl.errors import ConfigurationError
     from tokenpnl_analytics.rules.close import CLOSE
-    from tokenpnl_dashboard.closing.closed_words import restated_months
+    from tokenpnl_analytics.statement import GRAINS
+    from tokenpnl_dashboard.closing.closed_words import restated_by, restated_months
     from tokenpnl_dashboard.closing.months import Closing
     from tokenpnl_dashboard.rules.configuration import Configuration
     from tokenpnl_ingest.control import ControlStore
@@ -183,7 +184,10 @@ def _posted(place: "Home", book: "Book", question: "Asked") -> "tuple[pl.DataFra
         )
     with ControlStore.of(place) as control:
         closing = Closing(place, book, control)
-        return closing.posted(question.period.since, question.period.until), restated_months(closing, question.period)
+        lines, by = closing.posted(question.period.since, question.period.until), question.by
+        if by is None or by in GRAINS:
+            return lines, restated_months(closing, question.period)
+        return lines, restated_by(closing, question.period, by)
 
 
 def _beside(place: "Home", book: "Book", question: "Asked", frame: "pl.DataFrame") -> "tuple[pl.DataFrame, list[str]]":

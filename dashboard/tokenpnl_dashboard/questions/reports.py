@@ -105,14 +105,17 @@ def with_restated(posted: pl.DataFrame, months: pl.DataFrame, asked: Asked) -> p
 
     Args:
         posted: result of `posted_pnl`.
-        months: result of `restated_months`.
-        asked: by month each stands at its own; without a dimension the sum does; by anything else nothing is added.
+        months: result of `restated_months`, by a dimension that of `restated_by`.
+        asked: by month, or by value of a dimension, each stands at its own; without either the sum does; by another
+            grain of time nothing is added, as months are closed whole.
     """
     columns = ("as_closed_usd", "restated_usd", "difference_usd")
     if asked.by is None:
         return (
             posted.with_columns(months.select(known_sum(pl.col(name)) for name in columns)) if months.height else posted
         )
+    if asked.by not in GRAINS:
+        return posted.join(months, on=asked.by, how="left", nulls_equal=True, maintain_order="left")
     if asked.by != "month":
         return posted
     begins = pl.col("period").dt.convert_time_zone("UTC").cast(TIME)

@@ -134,6 +134,16 @@ def transposed(found: pl.DataFrame, total: pl.DataFrame, *, by: str) -> Shown:
     return Shown(text, exact, [_line(name) for name, _ in lines], dict(_addresses(found[by], heads, by)))
 
 
+def closed_months(months: pl.DataFrame) -> pl.DataFrame:
+    """Return the result of `restated_months` in words: Month, As closed, Restated, Difference."""
+    money = {"As closed": "as_closed_usd", "Restated": "restated_usd", "Difference": "difference_usd"}
+    # A month may begin some hours before midnight UTC.
+    names = [f"{begins + timedelta(days=1):%Y-%m}" for begins in months["period"]]
+    return pl.DataFrame(
+        {"Month": names, **{title: [words.usd(usd) for usd in months[name]] for title, name in money.items()}}
+    )
+
+
 def words_of(name: str, value: Any, *, like: Decimal | None) -> str:
     """Return one figure of a line: money lines up with the largest of the statement, unit cost with itself."""
     if name in SHARES:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from tokenpnl_dashboard import words
-from tokenpnl_dashboard.closing.restated_months import closed_months
+from tokenpnl_dashboard.closing.restated_months import closed_months, restated_table
 from tokenpnl_dashboard.exports.pdf import one_pager
 from tokenpnl_dashboard.exports.xlsx import workbook
 from tokenpnl_dashboard.output import inert
@@ -67,9 +67,21 @@ def _draw(choice: Choice, by: str) -> None:
         "it; the CSV has all twelve decimals."
     )
     st.caption(words.markdown(_rests_on(choice)))
+    _closed(choice)
     _unit_change(choice, column)
     _breaks(choice)
     _cash(choice)
+
+
+def _closed(choice: Choice) -> None:
+    """Set the closed months of all cost beside how they read now."""
+    months = restated_table(choice.period)
+    if months is None:
+        return
+    with st.container(border=True, key="card_closed_months"):
+        cards.heading("Closed months, as closed and as they read now")
+        st.caption("All cost of each month, whatever the filters; the open month carries the difference.")
+        cards.table(statement_table.closed_months(months), alt="Closed months: as closed, restated and the difference")
 
 
 def _rests_on(choice: Choice) -> str:
