@@ -24,24 +24,27 @@ def command() -> None:
 @HOME
 @formats
 def check(home: Path | None, form: str) -> int:
-    """Check every rule file; exit code 1 when one does not hold."""
+    """Check every rule file, and the scenario files beside them; exit code 1 when one does not hold."""
     import polars as pl
 
     from tokenpnl.errors import ConfigurationError
     from tokenpnl_analytics.rules.registry import RULE_FILES
+    from tokenpnl_analytics.rules.scenarios import SCENARIOS
     from tokenpnl_dashboard.output import print_frame
     from tokenpnl_dashboard.rules.configuration import Configuration
     from tokenpnl_ingest.home import Home
 
     found = Configuration.of(Home.at(home))
     rows = []
-    for file in RULE_FILES:
+    scenarios = [(f"scenarios/{path.name}", SCENARIOS) for path in sorted((found.folder / "scenarios").glob("*.yaml"))]
+    for name, file in [*((file.name, file) for file in RULE_FILES), *scenarios]:
         try:
-            found.read(file)
-            state = "absent, defaults hold" if found.text(file.name) is None else "ok"
-            rows.append((file.name, state, file.doc))
+            text = found.text(name)
+            if text is not None:
+                file.parse(text, name=str(found.folder / name))
+            rows.append((name, "absent, defaults hold" if text is None else "ok", file.doc))
         except ConfigurationError as error:
-            rows.append((file.name, "broken", str(error)))
+            rows.append((name, "broken", str(error)))
     frame = pl.DataFrame(rows, schema=["file", "state", "detail"], orient="row")
     print_frame(frame, form, title=f"rule files in {found.folder}", names=3)
     return CHECK_FAILED if any(state == "broken" for _, state, _ in rows) else OK
@@ -50,7 +53,7 @@ def check(home: Path | None, form: str) -> int:
 @command.command("schema")
 @click.argument("file")
 def schema(file: str) -> int:
-    """Print the JSON schema of one rule FILE, such as gpus.yaml."""
+    """Print the JSON schema of one rule FILE, such as gpus.yaml; also of scenario, policy and experiment files."""
     from tokenpnl_dashboard.output import print_json
 
     print_json(_named(file).schema())
@@ -58,9 +61,9 @@ def schema(file: str) -> int:
 
 
 def _named(name: str) -> "RuleFile[Any]":
-    from tokenpnl_analytics.rules.registry import RULE_FILES
+    from tokenpnl_analytics.rules.registry import HANDED_FILES, RULE_FILES
 
-    known = {file.name: file for file in RULE_FILES}
+    known = {file.name: file for file in (*RULE_FILES, *HANDED_FILES)}
     spelled = name if name.endswith(".yaml") else f"{name}.yaml"
     if spelled not in known:
         raise click.UsageError(f"there is no rule file {name}; there are {', '.join(known)}")

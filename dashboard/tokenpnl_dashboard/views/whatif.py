@@ -11,17 +11,19 @@ from tokenpnl_dashboard import words
 from tokenpnl_dashboard.parts import cards, whatif_results
 from tokenpnl_dashboard.questions import scenario_files
 from tokenpnl_dashboard.questions.whatif import Report, run_file
+from tokenpnl_dashboard.rules.configuration import Configuration
 from tokenpnl_dashboard.shapes import scenario_builder
 from tokenpnl_dashboard.shapes.scenario_builder import FIELDS, TITLES, Asked, Value
 from tokenpnl_dashboard.state import ask, book, edition, home
 from tokenpnl_ingest.home import Home
 
+Stamp = tuple[tuple[str, int, int], ...]
 TEXT, RUN = "whatif_text", "whatif_run"
 NEW = "(a new one)"
 
 
 @st.cache_resource(max_entries=8, show_spinner="Replaying the traffic…")
-def _report(version: int, text: str, prices: str) -> Report:  # noqa: ARG001 the version and the prices are part of the key
+def _report(version: int, text: str, stamp: Stamp) -> Report:  # noqa: ARG001 version and stamp are part of the key
     place = home()
     assert place is not None
     return run_file(book(), place, _parsed(text))
@@ -40,17 +42,11 @@ def _draw(place: Home) -> None:
         return
     try:
         with st.skeleton(height=480):
-            report = _report(edition().data_version, text, _prices(place))
+            report = _report(edition().data_version, text, Configuration.of(place).stamp())
     except TokenpnlError as error:
         st.warning(words.markdown(str(error)), icon=":material/rule:")
         return
     whatif_results.draw(report)
-
-
-def _prices(place: Home) -> str:
-    """Return what tells one state of the rule files from another, so that a new price is a new replay."""
-    files = sorted(place.config.glob("*.yaml")) if place.config.is_dir() else []
-    return " ".join(f"{path.name}:{path.stat().st_mtime_ns}" for path in files)
 
 
 def _choose(place: Home) -> None:
