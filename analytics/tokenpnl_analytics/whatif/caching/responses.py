@@ -5,6 +5,7 @@ from dataclasses import replace as with_changes
 
 import polars as pl
 
+from tokenpnl.model import AttemptStatus
 from tokenpnl_analytics.whatif.caching.replay import Cache, counted, hits
 
 _PARAMETERS = ("temperature", "max_output_tokens", "output_schema", "output_type", "prompt_version", "stop_sequences")
@@ -14,8 +15,8 @@ def response_references(attempts: pl.DataFrame, *, by_customer: bool) -> pl.Data
     """Return the calls whose answers could be kept, as references of a response cache.
 
     The key holds tenant, provider, model, operation, every recorded parameter and the fingerprint of the request, which
-    covers messages and tools. Only answers that were used count: no failed, invalid or superseded attempt is kept or
-    answered.
+    covers messages and tools. Only answers that were used count: no attempt that failed, ran out of time or was
+    cancelled, none that is invalid or superseded is kept or answered.
 
     Args:
         attempts: as in a baseline, in order of time: `tenant, provider, model, operation, prompt_hash, customer_id,
@@ -24,7 +25,7 @@ def response_references(attempts: pl.DataFrame, *, by_customer: bool) -> pl.Data
 
     Returns:
         `position`, `key`, `size` (1: capacities count answers), `amount` (input and output tokens), `time_us` (start),
-        `output_hash`. Calls without a fingerprint are left out.
+        `ended_us` (end; the start where it is not known), `output_hash`. Calls without a fingerprint are left out.
     """
     owner = [pl.col("customer_id")] if by_customer else []
     parts = ["tenant", "provider", "model", "operation", *_PARAMETERS, "prompt_hash"]
@@ -36,7 +37,7 @@ def response_references(attempts: pl.DataFrame, *, by_customer: bool) -> pl.Data
     tokens = pl.sum_horizontal("input_total_tokens", "output_total_tokens")
     good = (
         pl.col("prompt_hash").is_not_null()
-        & (pl.col("status").fill_null("ok") != "error")
+        & (pl.col("status").fill_null(AttemptStatus.OK.value) == AttemptStatus.OK.value)
         & ~pl.col("superseded").fill_null(value=False)
         & pl.col("output_valid").fill_null(value=True)
     )
@@ -48,8 +49,19 @@ def response_references(attempts: pl.DataFrame, *, by_customer: bool) -> pl.Data
         pl.lit(1, pl.Int64).alias("size"),
         tokens.cast(pl.Int64).alias("amount"),
         pl.col("started_at").dt.epoch("us").alias("time_us"),
+        pl.coalesce("ended_at", "started_at").dt.epoch("us").alias("ended_us"),
         "output_hash",
     )
+
+
+def answered(references: pl.DataFrame, cache: Cache) -> pl.Series:
+    """Return for each reference whether the cache would have answered it (Boolean `hit`).
+
+    What is held is the answer, not the question: a request that begins before the answer is there asks itself.
+    """
+    held = references.with_columns(hits(references, cache).alias("hit"))
+    there = pl.when(~pl.col("hit")).then("ended_us").forward_fill().over("key") <= pl.col("time_us")
+    return held.select(pl.col("hit") & there.fill_null(value=False)).to_series()
 
 
 def stale_exposure(references: pl.DataFrame, cache: Cache, ttls_s: Sequence[float]) -> pl.DataFrame:
@@ -68,7 +80,7 @@ def stale_exposure(references: pl.DataFrame, cache: Cache, ttls_s: Sequence[floa
     """
     rows = []
     for ttl_s in sorted(ttls_s):
-        held = hits(references, with_changes(cache, ttl_s=ttl_s, refreshed=False))
+        held = answered(references, with_changes(cache, ttl_s=ttl_s, refreshed=False))
         served = answers(references, held).filter("hit")
         known = served.drop_nulls(["output_hash", "served_hash"])
         rows.append(

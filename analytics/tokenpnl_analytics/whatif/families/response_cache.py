@@ -9,8 +9,8 @@ from tokenpnl_analytics.whatif.baseline import Baseline
 from tokenpnl_analytics.whatif.caching.curve import capacity_curve
 from tokenpnl_analytics.whatif.caching.lifetimes import LIFETIMES_S as CURVE_S
 from tokenpnl_analytics.whatif.caching.lifetimes import ttl_curve
-from tokenpnl_analytics.whatif.caching.replay import Cache, hits
-from tokenpnl_analytics.whatif.caching.responses import response_references, stale_exposure
+from tokenpnl_analytics.whatif.caching.replay import Cache
+from tokenpnl_analytics.whatif.caching.responses import answered, response_references, stale_exposure
 from tokenpnl_analytics.whatif.replay import Replayed, refused, touched
 from tokenpnl_analytics.whatif.result import Estimate, Evidence
 
@@ -40,12 +40,12 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: ResponseCache) -> 
             to_log=_TO_LOG,
         )
     cache = Cache(scenario.eviction, scenario.capacity, in_objects=True, ttl_s=scenario.ttl_s)
-    held = hits(references, cache)
-    answered = pl.col("position").is_in(references["position"].filter(held).implode())
+    held = answered(references, cache)
+    spared = pl.col("position").is_in(references["position"].filter(held).implode())
     looked_up = pl.col("position").is_in(references["position"].implode())
     lookup = pl.when(looked_up).then(pl.lit(scenario.usd_per_lookup)).otherwise(Decimal(0))
     attempts = numbered.with_columns(
-        (pl.col("kept") & ~answered).alias("kept"),
+        (pl.col("kept") & ~spared).alias("kept"),
         (pl.col("extra_usd") + lookup).cast(frame.schema["extra_usd"]).alias("extra_usd"),
         pl.when(looked_up).then(pl.lit(scenario.name)).otherwise("touched_by").alias("touched_by"),
         frame["position"],
@@ -60,7 +60,7 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: ResponseCache) -> 
         success=Estimate(0.0, 0.0, 0.0, n, "assumed: a reused answer is as good as a new one"),
         assumptions=(
             "A reused answer is as good as a new one where model, parameters, request and owner are the same.",
-            f"{int(held.sum()):,} of {n:,} calls that can be looked up repeat an earlier one that is still held.",
+            f"{int(held.sum()):,} of {n:,} calls that can be looked up repeat one whose answer is still held.",
             "The cache begins the window empty, and nothing behind a call changes when it is answered at once.",
         ),
         falsified_by=("Repeats whose own answer differed from the one that would have been served: `changed_share`.",),

@@ -1,9 +1,11 @@
 """Answers given again: what is not asked costs nothing, and who may get whose answer."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from tests.analytics.whatif.families.cached import baseline_of
+import pytest
+from tests.analytics.whatif.families.cached import SINCE, baseline_of
 
 from tokenpnl_analytics.pricing.ratecard import RateCard
 from tokenpnl_analytics.rules.scenario_families import ResponseCache
@@ -47,6 +49,16 @@ def test_an_answer_older_than_its_lifetime_is_asked_anew(card: RateCard) -> None
 
 def test_a_failed_call_is_neither_kept_nor_answered(card: RateCard) -> None:
     assert kept(card, SAME | {"status": "error"}, SAME, SAME) == [True, True, False]
+
+
+@pytest.mark.parametrize("status", ["timeout", "cancelled"])
+def test_a_call_that_was_cut_off_has_no_answer_to_give(card: RateCard, status: str) -> None:
+    assert kept(card, SAME | {"status": status}, SAME, SAME) == [True, True, False]
+
+
+def test_a_request_that_begins_before_the_answer_is_there_asks_itself(card: RateCard) -> None:
+    slow = SAME | {"ended_at": SINCE + timedelta(seconds=90)}
+    assert kept(card, slow, SAME, SAME) == [True, True, False]
 
 
 def test_sampled_answers_are_left_alone_unless_the_scenario_says_so(card: RateCard) -> None:
