@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from tokenpnl.model import WITHOUT_DIRECT_RESULT, CostCategory, Operation
+from tokenpnl.model import WITHOUT_DIRECT_RESULT, CostCategory, CostSource, Operation
 from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.pricing.prices import FEE_KIND
 from tokenpnl_analytics.verdict.classes import StepClass
@@ -49,7 +49,12 @@ def dollars(lines: pl.DataFrame, attempts: pl.DataFrame, runs: pl.DataFrame, cla
         .otherwise(pl.lit("other"))
     )
     rows = ours.with_columns(part.alias("part")).select(
-        "workflow", "step", "class", "part", "cost_usd", pl.col("cost_usd").is_null().alias("unpriced")
+        "workflow",
+        "step",
+        "class",
+        "part",
+        "cost_usd",
+        (pl.col("cost_source") == CostSource.UNPRICED.value).alias("unpriced"),
     )
     idle = settled.filter(pl.col("capacity_share_usd") > 0).select(
         "workflow",

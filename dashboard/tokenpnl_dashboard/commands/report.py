@@ -67,10 +67,10 @@ def command(what: str, home: Path | None, form: str, **asked: Any) -> int:
     pnl is the cost ladder, every category and the memo lines; usage is tokens and cost by kind; units is cost per
     success of production runs, settled, to date and expected (by model, step or provider: what each contributes to its
     workflow's); categories is cost by category, as booked and with the rules read in reverse order; causes is cost
-    without direct result by what caused it; lines is every line item behind a figure, with its run and span;
-    unattributed is cost that names no workflow or no customer; contracts is where agents broke agents.yaml and what ran
-    past it cost (by agent: how each keeps its own); estimate is what all runs cost where traces are sampled;
-    summary is one JSON document with the agreed keys.
+    without direct result by what caused it, and how much of it is addressable (could be avoided); lines is every line
+    item behind a figure, with its run and span; unattributed is cost that names no workflow or no customer; contracts
+    is where agents broke agents.yaml and what ran past it cost (by agent: how each keeps its own); estimate is what all
+    runs cost where traces are sampled; summary is one JSON document with the agreed keys.
     """
     from tokenpnl_dashboard.book import open_book
     from tokenpnl_dashboard.output import print_json

@@ -141,7 +141,7 @@ def signs(report: Report) -> pl.DataFrame:
     )
 
 
-_CURES = ("Step", "Cause", "It cost", "Cure", "Would have saved", "95% interval", "How sure")
+_CURES = ("Step", "Cause", "It cost", "Would have saved", "95% interval", "How sure", "Cure")
 
 
 def cures(found: pl.DataFrame) -> pl.DataFrame:
@@ -156,10 +156,10 @@ def cures(found: pl.DataFrame) -> pl.DataFrame:
             "Step": [f"{row['workflow']} / {row['step']}" for row in rows],
             "Cause": [CAUSE[row["cause"]] for row in rows],
             "It cost": [words.usd(row["gross_usd"]) for row in rows],
-            "Cure": [row["cure"] for row in rows],
             "Would have saved": [_saved(row) for row in rows],
             "95% interval": [_interval(row) for row in rows],
             "How sure": [_sure(row) for row in rows],
+            "Cure": [row["cure"] for row in rows],
         },
         schema=dict.fromkeys(_CURES, pl.String()),
     )

@@ -18,6 +18,7 @@ LINE = {
     "step": pl.String(),
     "cost_category": pl.String(),
     "usage_kind": pl.String(),
+    "cost_source": pl.String(),
     "cost_usd": pl.Decimal(38, 12),
 }
 CLASS = {"workflow": pl.String(), "step": pl.String(), "class": pl.String()}
@@ -26,7 +27,16 @@ RUN = {"tenant": pl.String(), "run_id": pl.String(), "workflow": pl.String(), "s
 
 def line(**told: Any) -> dict[str, Any]:
     usual = {"tenant": "t", "attempt_id": "a", "run_id": "r", "workflow": "w", "step": "s"}
-    return usual | {"cost_category": "productive", "usage_kind": "input_uncached", "cost_usd": Decimal(1)} | told
+    return (
+        usual
+        | {
+            "cost_category": "productive",
+            "usage_kind": "input_uncached",
+            "cost_usd": Decimal(1),
+            "cost_source": "computed",
+        }
+        | told
+    )
 
 
 def parts(lines: list[dict[str, Any]], classes: dict[str, str], *, idle: str = "0", settled: bool = True) -> Any:
@@ -66,8 +76,10 @@ def test_a_step_without_a_class_is_unclassified_and_an_unsettled_run_counts_nowh
 
 
 def test_an_unpriced_line_is_counted_and_costs_nothing_known() -> None:
-    found = parts([line(), line(cost_usd=None)], {"s": "glue"})
-    assert found.select("glue_usd", "n_lines", "n_unpriced").row(0) == (Decimal(1), 2, 1)
+    found = parts(
+        [line(), line(cost_usd=None, cost_source="unpriced"), line(cost_usd=None, cost_source="gpu")], {"s": "glue"}
+    )
+    assert found.select("glue_usd", "n_lines", "n_unpriced").row(0) == (Decimal(1), 3, 1)
 
 
 def test_idle_capacity_is_a_row_of_its_own() -> None:
