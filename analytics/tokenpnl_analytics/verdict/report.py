@@ -162,7 +162,7 @@ def _missing(found: pl.DataFrame) -> pl.DataFrame:
     return told.group_by(list(STEP)).agg(pl.col("to_log").unique(maintain_order=True).str.join("; ")).sort(list(STEP))
 
 
-def _next(doubted: pl.DataFrame, whole_usd: Decimal) -> str | None:
+def _next(doubted: pl.DataFrame, whole_usd: float | Decimal) -> str | None:
     if doubted.is_empty() or not whole_usd:
         return None
     row = doubted.row(0, named=True)
