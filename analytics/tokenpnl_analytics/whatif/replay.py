@@ -6,6 +6,7 @@ A *replayed frame* is the baseline's attempts, in order, with more rows at its e
 - `changed`: True where it is priced again, because its model, tier or tokens differ;
 - `added`: True for an attempt that the baseline did not have; it is always priced;
 - `extra_usd`: Decimal, what the change costs or saves outside tokens: a GPU's hour, a verifier, a lookup;
+- `answered`: Decimal from 0 to 1, share of the row's tokens that in expectation need no model, as a cache answers;
 - `priced_by`: NULL, or the name of the rate card in `Replayed.cards` by which a row is priced;
 - `touched_by`: NULL, or the name of the last scenario that touched the row.
 
@@ -44,7 +45,8 @@ class Replayed:
         attempts: the replayed frame; where `refused_because` is set, the frame as it was given.
         evidence: of the saving.
         success_evidence: of what happens to success.
-        success: change of the share of successful runs, where the family can tell; else None.
+        success: change of the share of successful runs, of those that it may touch, where the family can tell; else
+            None.
         saving_range: saving in USD over the window, float64, if the assumptions were at their ends: low and high;
             None: they have no range.
         saving_by_assumption: the same for each assumption alone, the others as stated: its name to (low, high).
@@ -83,6 +85,7 @@ def begun(baseline: Baseline) -> pl.DataFrame:
         pl.lit(value=False).alias("changed"),
         pl.lit(value=False).alias("added"),
         _ZERO.alias("extra_usd"),
+        _ZERO.alias("answered"),
         pl.lit(None, pl.String).alias("priced_by"),
         pl.lit(None, pl.String).alias("touched_by"),
     )
@@ -127,7 +130,8 @@ def repriced(frame: pl.DataFrame, card: RateCard, cards: Mapping[str, RateCard] 
 
     Returns:
         The frame, rows in order, with `token_usd` (recorded where the row is not changed; 0 where it is not made; by
-        the card where it is changed or added, NULL where a part of it has no price there) and `cost_usd`: that, plus
+        the card where it is changed or added, NULL where a part of it has no price there; less the share that is
+        `answered`) and `cost_usd`: that, plus
         `capacity_usd` (not of added rows), plus `extra_usd`. Tokens on accelerators of one's own have no price: where a
         change put them there they cost 0, and its `extra_usd` says what the accelerators do; where they were there
         before, the recorded cost stays. Decimal, exact.
@@ -143,6 +147,7 @@ def repriced(frame: pl.DataFrame, card: RateCard, cards: Mapping[str, RateCard] 
         .with_columns(
             pl.when(~pl.col("kept")).then(_ZERO).when(due).then("new_usd").otherwise("token_usd").alias("token_usd")
         )
+        .with_columns((pl.col("token_usd") - (pl.col("token_usd") * pl.col("answered")).cast(MONEY)).alias("token_usd"))
         .with_columns((pl.col("token_usd") + capacity + pl.col("extra_usd")).alias("cost_usd"))
         .drop("row", "new_usd")
     )

@@ -53,7 +53,8 @@ class Result:
             refused.
         saving_usd: before minus after; negative is a loss and is shown.
         saving: the saving in USD over the window with its interval.
-        success: change of the share of successful runs (0.01 = one point) with its interval or bounds.
+        success: change of the share of successful runs (0.01 = one point) with its interval or bounds, of the runs that
+            the scenario may touch.
         cost_per_success_before: settled, of the runs that the scenario may touch.
         cost_per_success_after: the same replayed, or its joint bounds.
         n_calls: calls whose handling would change.

@@ -1,8 +1,10 @@
 """Several scenarios on one baseline; the laws that every composition keeps."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,8 +12,10 @@ from tests.analytics.conftest import START
 from tests.analytics.whatif.traffic import many, traffic
 
 from tokenpnl_analytics.rules.scenarios import SCENARIOS, Scenario
+from tokenpnl_analytics.unit_cost.intervals import ratio_interval
 from tokenpnl_analytics.whatif.compose import KEEP, compared_scenarios, weekly
 from tokenpnl_analytics.whatif.families.registry import replayed
+from tokenpnl_analytics.whatif.measure import SEED
 from tokenpnl_analytics.whatif.replay import begun, repriced
 from tokenpnl_analytics.whatif.result import Evidence
 
@@ -190,3 +194,28 @@ def test_prices_that_a_step_before_entered_hold_in_the_next(later: dict[str, Any
     alone = {result.name: result.after_usd for result in found.results}
     assert found.combined is not None
     assert found.combined.after_usd == alone[later["name"]] * Decimal("0.9")
+
+
+def test_a_loss_of_success_is_one_of_the_runs_that_a_scenario_may_touch() -> None:
+    """Forty successful runs; half are of workflow `tries`, and half of those needed a second attempt."""
+    told = {"outcome": "success", "outcome_at": START + timedelta(hours=1), "cost_usd": Decimal("3.50")}
+    workflow = ["tries" if k <= 20 else "other" for k in range(1, 41)]
+    runs = [told | {"customer_id": f"c{k}", "workflow": name} for k, name in enumerate(workflow)]
+    rows = [
+        row | {"workflow": name, "call_key": f"k{k}"}
+        for k, (row, name) in enumerate(zip(many(40), workflow, strict=True))
+    ]
+    first = [row | {"attempt_id": f"first{k}", "status": "error", "billed": False, "superseded": True,
+                    "started_at": START - timedelta(minutes=1)} for k, row in enumerate(rows[:10])]  # fmt: skip
+    once = {"family": "retry", "name": "once", "max_attempts": 1, "where": {"workflow": ["tries"]}}
+    found = compared_scenarios(traffic(*rows, *first, runs=runs), scenarios(once))
+    result = found.results[0]
+    assert (result.success.low, result.success.high, result.success.n) == (-0.5, 0.0, 20)
+    # Ten runs cost nothing any more. Half of the successes at most are lost: the others cost up to twice as much.
+    cost = np.array([0.0] * 10 + [3.5] * 10)
+    sure = ratio_interval(cost, np.ones(20), np.arange(20), chance=np.random.default_rng(SEED))
+    assert sure.high is not None
+    assert result.cost_per_success_after.high == pytest.approx(
+        2 * sure.high, rel=0.02
+    )  # another order of clusters draws otherwise
+    assert found.frontier.filter(scenario="once")["success_low"].to_list() == [0.75]

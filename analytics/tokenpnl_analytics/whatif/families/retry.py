@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import polars as pl
 
-from tokenpnl.model import AttemptReason, OutcomeStatus
+from tokenpnl.model import AttemptReason
 from tokenpnl_analytics.rules.scenario_families import Retry
 from tokenpnl_analytics.whatif.baseline import Baseline
 from tokenpnl_analytics.whatif.families.served_by import ratios_in_force, seller_of, served_by, token_ratios
+from tokenpnl_analytics.whatif.measure import runs_meant
 from tokenpnl_analytics.whatif.replay import Replayed, ends, refused, touched
 from tokenpnl_analytics.whatif.result import Estimate, Evidence
 from tokenpnl_analytics.whatif.retries.chains import Ended, cases_of, linked_tries, tries_of
@@ -26,10 +27,11 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Retry) -> Replayed
     time-outs of the scenario compete), `reached` (share of chains answered within k tries, between its bounds, before
     and after) and `reruns` (hazards of the cases themselves).
     """
-    meant = frame.with_row_index("row").filter(touched(scenario.where) & ~pl.col("added"))
-    if meant.is_empty():
+    made = frame.with_row_index("row").with_columns(touched(scenario.where).alias("meant"))
+    made = made.filter(pl.col("kept") & ~pl.col("added")).filter(pl.col("meant").any().over("call_key"))
+    if made.is_empty():
         return refused(frame, "no call matches the scenario; widen `where`", to_log=_TO_LOG)
-    tries = _stopped(tries_of(meant), scenario)
+    tries = _stopped(tries_of(made), scenario)
     if (why := _refusal(tries, scenario)) is not None:
         return refused(frame, why, to_log=_TO_LOG)
     after = _applied(baseline, frame, tries, scenario)
@@ -44,7 +46,7 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Retry) -> Replayed
         after,
         Evidence.ASSUMED,
         Evidence.NOT_IDENTIFIABLE if moved else Evidence.BOUNDED,
-        success=None if moved else _loss(baseline, tries),
+        success=None if moved else _loss(runs_meant(baseline, scenario.where.expr()), tries),
         saving_range=range_,
         assumptions=(
             "A call that loses the attempt which answered it has no answer; what a run makes up for is not counted.",
@@ -53,12 +55,12 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Retry) -> Replayed
         falsified_by=("Calls that are answered although their attempts were cut.",),
         to_log=_TO_LOG,
         caveats=("More attempts than were ever made, and longer time-outs, are not identifiable.",),
-        measured=_measured(baseline, meant, tries),
+        measured=_measured(baseline, made, tries),
     )
 
 
-def _measured(baseline: Baseline, meant: pl.DataFrame, tries: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    linked = linked_tries(meant, baseline.runs).join(
+def _measured(baseline: Baseline, made: pl.DataFrame, tries: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    linked = linked_tries(made, baseline.runs).join(
         tries.select("row", "stopped", "cut"), on="row", maintain_order="left"
     )
     before, after = hazards(linked), hazards(limited(linked))
@@ -76,7 +78,10 @@ def _measured(baseline: Baseline, meant: pl.DataFrame, tries: pl.DataFrame) -> d
 
 
 def _stopped(tries: pl.DataFrame, scenario: Retry) -> pl.DataFrame:
-    """Return the tries with `stopped` (no longer made) and `cut` (ended early by the time-out)."""
+    """Return the tries with `stopped` (no longer made) and `cut` (ended early by the time-out).
+
+    A try has its number in its call, whichever of the call's tries are meant; only those are stopped or cut.
+    """
     stopped = pl.lit(value=False)
     if scenario.max_attempts is not None:
         stopped = stopped | (pl.col("k") > scenario.max_attempts)
@@ -89,7 +94,7 @@ def _stopped(tries: pl.DataFrame, scenario: Retry) -> pl.DataFrame:
         stopped = stopped | pl.col("spared")
     limit = scenario.timeout_ms
     cut = pl.lit(value=False) if limit is None else (pl.col("latency_ms") > limit).fill_null(value=False)
-    return tries.with_columns(stopped.alias("stopped"), cut.alias("cut"))
+    return tries.with_columns((pl.col("meant") & stopped).alias("stopped"), (pl.col("meant") & cut).alias("cut"))
 
 
 def _refusal(tries: pl.DataFrame, scenario: Retry) -> str | None:
@@ -110,8 +115,10 @@ def _applied(baseline: Baseline, frame: pl.DataFrame, tries: pl.DataFrame, scena
         (pl.col("kept") & ~gone).alias("kept"),
         pl.when(gone).then(pl.lit(scenario.name)).otherwise("touched_by").alias("touched_by"),
     )
-    stood_in = tries.filter(pl.col("attempt_reason") == AttemptReason.FALLBACK.value).with_columns(
-        (pl.int_range(pl.len()) + 1).over("chain").alias("place")
+    stood_in = (
+        tries.filter(pl.col("attempt_reason") == AttemptReason.FALLBACK.value)
+        .with_columns((pl.int_range(pl.len()) + 1).over("chain").alias("place"))
+        .filter("meant")
     )
     for place, target in enumerate(scenario.fallbacks, start=1):
         rows = stood_in.filter(pl.col("place") == place)
@@ -121,15 +128,15 @@ def _applied(baseline: Baseline, frame: pl.DataFrame, tries: pl.DataFrame, scena
     return after.drop("row")
 
 
-def _loss(baseline: Baseline, tries: pl.DataFrame) -> Estimate:
+def _loss(runs: pl.DataFrame, tries: pl.DataFrame) -> Estimate:
     """Return the change of the share of successful runs: from every touched run failing, to none."""
     hit = tries.filter((pl.col("stopped") | pl.col("cut")) & (pl.col("ended") == Ended.SUCCEEDED.value))
-    won = baseline.runs.filter(
-        (pl.col("outcome") == OutcomeStatus.SUCCESS.value) & pl.col("run_id").is_in(hit["run_id"].unique().implode())
-    )
-    n = baseline.runs.height
-    low = -won.height / n if n else 0.0
+    won = runs.filter("succeeded").join(hit, on=["tenant", "run_id"], how="semi")
+    n = runs.height
     method = f"bounds: all {won.height} successful runs that lose an answer fail, or none does"
-    if won.is_empty():
+    if hit.is_empty() or (n and won.is_empty()):
         return Estimate(0.0, 0.0, 0.0, n, method)
-    return Estimate(None, low, 0.0, n, method, refused_because="whether a lost answer loses its run is not known")
+    if n == 0:
+        return Estimate(None, None, None, n, method, refused_because="no settled run has such a call")
+    why = "whether a lost answer loses its run is not known"
+    return Estimate(None, -won.height / n, 0.0, n, method, refused_because=why)

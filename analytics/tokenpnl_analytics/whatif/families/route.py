@@ -55,7 +55,7 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Route) -> Replayed
     range_ = ends(frame, at("high", Warmth.COLD), at("low", Warmth.WARM), baseline.card)
     after = at("ratio")
     found = _off_policy(baseline, frame, scenario)
-    success = _of_all(found, baseline) if found else None
+    success = _of_meant(found, baseline, scenario) if found else None
     evidence = found.evidence if found else Evidence.NOT_IDENTIFIABLE
     if after["model"].equals(frame["model"]):
         success, evidence = Estimate(0.0, 0.0, 0.0, baseline.runs.height, "no call moves"), Evidence.RECOMPUTED
@@ -159,9 +159,11 @@ def _caveats(found: OffPolicy) -> tuple[str, ...]:
     return (f"Adjusted for the inputs that the router logged. An input that nobody logged: {says}{strength}.",)
 
 
-def _of_all(found: OffPolicy, baseline: Baseline) -> Estimate:
-    """Return the change of success over all runs of the baseline: those that were never routed do not change."""
+def _of_meant(found: OffPolicy, baseline: Baseline, scenario: Route) -> Estimate:
+    """Return the change of success over the runs that the rules may touch: those never routed do not change."""
     change = found.success_change
-    share = min(1.0, change.n / baseline.runs.height)
+    touching = baseline.attempts.filter(scenario.where.expr()).select("tenant", "run_id").unique()
+    meant = baseline.runs.join(touching, on=["tenant", "run_id"], how="semi").height
+    share = min(1.0, change.n / meant)
     value, low, high = (None if x is None else x * share for x in (change.value, change.low, change.high))
     return Estimate(value, low, high, change.n, change.method, change.ess, change.refused_because)

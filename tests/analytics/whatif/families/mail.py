@@ -7,6 +7,7 @@ from pathlib import Path
 from tokenpnl_analytics.books import keep_books
 from tokenpnl_analytics.pricing.ratecard import default_rate_card
 from tokenpnl_analytics.resolving.capture import capture_of
+from tokenpnl_analytics.unit_cost.units import cohort
 from tokenpnl_analytics.whatif.baseline import Baseline, frozen
 from tokenpnl_analytics.whatif.details import call_details
 from tokenpnl_ingest.files import requests_in
@@ -21,4 +22,5 @@ def mail() -> Baseline:
     capture, card = capture_of(requests_in(SAMPLE)), default_rate_card()
     books = keep_books(capture.spans, capture.outcomes, card)
     details = call_details(capture.spans)
-    return frozen(books.attempts, books.line_items, details, books.runs, card=card, window=WINDOW)
+    runs = cohort(books.runs, as_of=datetime(2026, 12, 1, tzinfo=UTC), environments=None)
+    return frozen(books.attempts, books.line_items, details, runs, card=card, window=WINDOW)

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
+from tests.analytics.conftest import START
+from tests.analytics.whatif.traffic import traffic
 
 from tokenpnl_analytics.rules.scenario_families import Breaker, Retry, Target
 from tokenpnl_analytics.whatif.families.retry import replay
@@ -75,3 +77,10 @@ def test_bounds_of_what_is_answered_fall_with_the_limit() -> None:
     assert after.height == 1
     assert after.row(0) == before.row(0)[:-1] + ("after",)
     assert before["if_stopped_fail"][-1] > after["if_stopped_fail"][-1]
+
+
+def test_an_attempt_has_its_number_in_its_call_whichever_attempts_are_meant() -> None:
+    first = {"call_key": "k", "status": "error", "superseded": True, "started_at": START - timedelta(minutes=1)}
+    baseline = traffic(first, {"call_key": "k", "model": "gpt-4o-mini", "attempt_reason": "fallback"})
+    once = Retry.model_validate({"name": "once", "max_attempts": 1, "where": {"model": "gpt-4o-mini"}})
+    assert replay(baseline, begun(baseline), once).attempts["kept"].to_list() == [True, False]
