@@ -61,6 +61,7 @@ CONTRACT = {
     "changed": pl.Boolean(),
     "added": pl.Boolean(),
     "extra_usd": MONEY,
+    "answered": MONEY,
     "priced_by": pl.String(),
     "touched_by": pl.String(),
 }

@@ -4,11 +4,12 @@ from decimal import Decimal
 
 import polars as pl
 
+from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.rules.scenario_families import SemanticCache
 from tokenpnl_analytics.unit_cost.risk import wilson_interval
 from tokenpnl_analytics.whatif.baseline import Baseline
 from tokenpnl_analytics.whatif.caching.semantic import NO_PAIRS
-from tokenpnl_analytics.whatif.replay import Replayed, refused, touched
+from tokenpnl_analytics.whatif.replay import Replayed, refused, repriced, touched
 from tokenpnl_analytics.whatif.result import Estimate, Evidence
 
 _TO_LOG = (
@@ -16,27 +17,28 @@ _TO_LOG = (
 )
 
 
-def replay(baseline: Baseline, frame: pl.DataFrame, scenario: SemanticCache) -> Replayed:  # noqa: ARG001  # a family's signature
+def replay(baseline: Baseline, frame: pl.DataFrame, scenario: SemanticCache) -> Replayed:
     """Return the calls with the expected saving of a semantic cache; which calls it would answer is not known.
 
-    The measured hit share is taken off the recorded token cost of every call alike.
+    The measured hit share is taken off the tokens of every call alike, at whatever price later changes give them.
     """
     hit, wrong, n_pairs = scenario.hit_share, scenario.wrong_share, scenario.n_pairs
     if hit is None or wrong is None or n_pairs is None:
         return refused(frame, NO_PAIRS, to_log=_TO_LOG)
-    meant = touched(scenario.where) & pl.col("token_usd").is_not_null() & ~pl.col("changed") & ~pl.col("added")
-    rows = frame.filter(meant)
-    if rows.is_empty():
+    meant = touched(scenario.where) & ~pl.col("added")
+    now = repriced(frame, baseline.card, baseline.cards).filter(meant & pl.col("token_usd").is_not_null())
+    if now.is_empty():
         return refused(frame, "no priced call matches the scenario; widen `where`")
-    share = pl.lit(Decimal(str(hit)).quantize(Decimal("1e-12")), pl.Decimal(38, 12))
-    off = (pl.col("token_usd") * share).cast(pl.Decimal(38, 12))
-    saved = pl.lit(scenario.usd_per_lookup, pl.Decimal(38, 12)) - off
-    money = frame.schema["extra_usd"]
+    # A share of the call, not of its present cost: what a cheaper model would have charged is not saved twice.
+    left = pl.lit(1 - Decimal(str(hit)).quantize(Decimal("1e-12")), MONEY)
+    answered = 1 - ((1 - pl.col("answered")) * left).cast(MONEY)
+    lookup = pl.lit(scenario.usd_per_lookup, MONEY)
     attempts = frame.with_columns(
-        pl.when(meant).then(pl.col("extra_usd") + saved).otherwise("extra_usd").cast(money).alias("extra_usd"),
+        pl.when(meant).then(answered.cast(MONEY)).otherwise("answered").alias("answered"),
+        pl.when(meant).then(pl.col("extra_usd") + lookup).otherwise("extra_usd").cast(MONEY).alias("extra_usd"),
         pl.when(meant).then(pl.lit(scenario.name)).otherwise("touched_by").alias("touched_by"),
     )
-    token_usd, lookups = float(rows["token_usd"].sum()), float(scenario.usd_per_lookup) * rows.height
+    token_usd, lookups = float(now["token_usd"].sum()), float(scenario.usd_per_lookup) * now.height
     low, high = wilson_interval(round(hit * n_pairs), n_pairs)
     n_hits = round(hit * n_pairs)
     worst = wilson_interval(round(wrong * n_hits), n_hits)[1] if n_hits else 1.0

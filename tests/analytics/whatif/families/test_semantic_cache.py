@@ -6,8 +6,9 @@ import pytest
 from tests.analytics.whatif.families.cached import baseline_of
 
 from tokenpnl_analytics.pricing.ratecard import RateCard
-from tokenpnl_analytics.rules.scenario_families import SemanticCache
+from tokenpnl_analytics.rules.scenario_families import SemanticCache, Swap, Target
 from tokenpnl_analytics.whatif.families.semantic_cache import replay
+from tokenpnl_analytics.whatif.families.swap import replay as swap
 from tokenpnl_analytics.whatif.replay import begun, repriced
 from tokenpnl_analytics.whatif.result import Evidence
 
@@ -34,3 +35,12 @@ def test_the_measured_share_is_saved_and_success_is_bounded(card: RateCard) -> N
     assert found.success.low == pytest.approx(-0.2947 * 0.1744, abs=2e-4)
     low, high = found.saving_range or (0.0, 0.0)
     assert low < float(before) * 0.25 < high
+
+
+def test_a_cheaper_model_afterwards_is_saved_for_the_share_that_still_asks_it(card: RateCard) -> None:
+    baseline = baseline_of(card, {}, {})
+    scenario = SemanticCache(name="similar", hit_share=0.25, wrong_share=0.1, n_pairs=400)
+    frame = replay(baseline, begun(baseline), scenario).attempts
+    mini = Swap(name="mini", to=Target(model="gpt-4o-mini", provider="openai"))
+    alone, after = (repriced(swap(baseline, start, mini).attempts, card) for start in (begun(baseline), frame))
+    assert after["cost_usd"].sum() == alone["cost_usd"].sum() * Decimal("0.75")
