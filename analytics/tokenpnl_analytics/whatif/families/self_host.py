@@ -10,12 +10,14 @@ from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.rules.scenario_families import SelfHost, Servers
 from tokenpnl_analytics.shares import dollars, in_picodollars, split_exactly
 from tokenpnl_analytics.whatif.baseline import Baseline
+from tokenpnl_analytics.whatif.families.served_by import TOKENS_KNOWN
 from tokenpnl_analytics.whatif.hosting.plan import (
     Plan,
     even_sentences,
     fleet_usd_if,
     latency_frame,
     plan,
+    tax_sentence,
     traffic_of_attempts,
 )
 from tokenpnl_analytics.whatif.replay import Replayed, ends, freed_pools, given_back, refused, repriced, touched
@@ -30,7 +32,6 @@ CLOSED_WEIGHTS: Mapping[str, tuple[str, ...]] = {
 }
 """Sellers whose weights nobody else may serve, and the beginnings of the models that are open all the same."""
 THROUGHPUT_RANGE = 0.25
-USABLE = pl.col("input_total_tokens").is_not_null() & pl.col("output_total_tokens").is_not_null()
 
 
 def replay(baseline: Baseline, frame: pl.DataFrame, scenario: SelfHost) -> Replayed:
@@ -40,7 +41,7 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: SelfHost) -> Repla
     """
     numbered = frame.with_row_index("number")
     meant = numbered.filter(touched(scenario.where))
-    rows = meant.filter(USABLE & fits(scenario.context_tokens))
+    rows = meant.filter(TOKENS_KNOWN & fits(scenario.context_tokens))
     if rows.is_empty():
         return refused(frame, "no call with known tokens matches the scenario; widen `where`")
     if scenario.model is None and (closed := closed_models(rows)):
@@ -57,6 +58,8 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: SelfHost) -> Repla
         )
     same = scenario.model is None
     freed = freed_pools(baseline, meant)
+
+    tokens = int(rows["input_total_tokens"].sum() + rows["output_total_tokens"].sum())
 
     def at(usd: Decimal) -> pl.DataFrame:
         fleet = replace(found, usd=usd)
@@ -78,7 +81,7 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: SelfHost) -> Repla
             "Busiest hours that are busier than the busiest one in this window.",
         ),
         to_log=() if same else ("Shadow traffic: send a share of the calls to the other weights too, and score both.",),
-        caveats=(*even_sentences(found.even), *pool_words(meant, freed)),
+        caveats=(*even_sentences(found.even), tax_sentence(found, hours, tokens), *pool_words(meant, freed)),
         measured={
             "latency": latency_frame(scenario.name, found.sized),
             **({} if found.even is None else {"break_even": found.even.steps}),

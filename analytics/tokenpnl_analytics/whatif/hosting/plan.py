@@ -134,6 +134,22 @@ def latency_frame(name: str, found: Sized) -> pl.DataFrame:
     )
 
 
+def tax_sentence(found: Plan, hours: float, tokens: int) -> str:
+    """Return the utilisation tax in words: what a million tokens cost at this load, and would if nothing stood idle.
+
+    Args:
+        found: the fleet.
+        hours: length of the window.
+        tokens: read and written in it.
+    """
+    used = min(1.0, found.load.busy_s / (found.sized.replicas * hours * HOUR_S)) if found.sized.replicas else 0.0
+    paid = float(found.usd) / tokens * 1e6 if tokens else 0.0
+    return (
+        f"Utilisation tax: a million tokens cost ${paid:,.2f} at this load and would cost ${paid * used:,.2f} if "
+        f"nothing stood idle; {1 - used:.1%} of what is paid is idle time."
+    )
+
+
 def even_sentences(even: BreakEven | None) -> Sequence[str]:
     """Return what break-even says, in one sentence or two."""
     if even is None:

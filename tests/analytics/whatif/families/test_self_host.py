@@ -127,3 +127,10 @@ def test_a_pool_is_given_back_only_when_nothing_uses_it_any_more(
     fleet = Decimal("8.40")
     assert after["cost_usd"].sum() == (fleet if given_back else fleet + 50 * after.height)
     assert any(("given back" if given_back else "stays paid") in sentence for sentence in found.caveats)
+
+
+def test_the_utilisation_tax_is_told_in_dollars_a_million_tokens(card: RateCard) -> None:
+    baseline = baseline_of(card, {}, {})
+    [told] = [one for one in replay(baseline, begun(baseline), hosted()).caveats if one.startswith("Utilisation tax")]
+    # $8.40 for 2,200 tokens; 0.8 of 86,400 seconds busy.
+    assert "cost $3,818.18 at this load and would cost $0.04" in told
