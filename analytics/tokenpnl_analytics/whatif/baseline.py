@@ -97,17 +97,13 @@ def frozen(
     )
     unknown = pl.col("lacking").fill_null(pl.col("usage_missing"))
     capacity = pl.col("capacity_usd").fill_null(_ZERO) + pl.col("idle_usd").fill_null(_ZERO)
-    costed = (
-        joined.with_columns(
-            pl.int_range(pl.len(), dtype=pl.Int64).alias("position"),
-            pl.when(~unknown).then(pl.col("token_usd").fill_null(_ZERO)).alias("token_usd"),
-            capacity.alias("capacity_usd"),
-            # An attempt whose usage is unknown has nothing to price: that is the emitter's gap, not the price list's.
-            pl.when(pl.col("lacking").is_not_null()).then(~pl.col("lacking")).alias("priced"),
-        )
-        .with_columns(pl.col("token_usd", "capacity_usd"))
-        .with_columns((pl.col("token_usd") + pl.col("capacity_usd")).alias("cost_usd"))
-    )
+    costed = joined.with_columns(
+        pl.int_range(pl.len(), dtype=pl.Int64).alias("position"),
+        pl.when(~unknown).then(pl.col("token_usd").fill_null(_ZERO)).alias("token_usd"),
+        capacity.alias("capacity_usd"),
+        # An attempt whose usage is unknown has nothing to price: that is the emitter's gap, not the price list's.
+        pl.when(pl.col("lacking").is_not_null()).then(~pl.col("lacking")).alias("priced"),
+    ).with_columns((pl.col("token_usd") + pl.col("capacity_usd")).alias("cost_usd"))
     level, of_attempts, of_runs = _clusters(costed, runs)
     since, until = window
     return Baseline(

@@ -10,12 +10,17 @@ from tokenpnl_analytics.rules.scenario_families import Cascade, Target
 from tokenpnl_analytics.unit_cost.risk import wilson_interval
 from tokenpnl_analytics.whatif.baseline import Baseline
 from tokenpnl_analytics.whatif.families.cold_cache import COLD_WORDS, Warmth, cold_after_move, cold_after_switch
-from tokenpnl_analytics.whatif.families.served_by import ratios_in_force, seller_of, served_by, token_ratios
+from tokenpnl_analytics.whatif.families.served_by import (
+    TOKENS_KNOWN,
+    ratios_in_force,
+    seller_of,
+    served_by,
+    token_ratios,
+)
 from tokenpnl_analytics.whatif.replay import Replayed, ends, refused, repriced, touched
 from tokenpnl_analytics.whatif.result import Evidence
 from tokenpnl_analytics.whatif.routing.cascade import Verifier
 
-_USED = pl.col("input_total_tokens").is_not_null() & pl.col("output_total_tokens").is_not_null()
 _TOTALS = ("input_total_tokens", "output_total_tokens")
 _ATTEMPT = ["tenant", "attempt_id"]
 _TO_LOG = (
@@ -45,7 +50,7 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Cascade) -> Replay
     A recorded score of the cheap model decides for its own calls; for the others the share that goes on is that of
     those calls. What a cascade does to success needs both answers to the same calls: not identifiable here.
     """
-    meant = touched(scenario.where) & _USED
+    meant = touched(scenario.where) & TOKENS_KNOWN
     rows = frame.filter(meant)
     if rows.is_empty():
         return refused(frame, "no call with known tokens matches the scenario; widen `where`", to_log=_TO_LOG)
@@ -127,7 +132,7 @@ def _shares(scored: pl.DataFrame, scenario: Cascade) -> tuple[float, float, floa
 
 
 def _cascaded(baseline: Baseline, frame: pl.DataFrame, scenario: Cascade, share: float, end: _End) -> pl.DataFrame:
-    meant = touched(scenario.where) & _USED
+    meant = touched(scenario.where) & TOKENS_KNOWN
     strong_usd = _strong_usd(baseline, frame, scenario, meant, end)
     cheap = _moved(baseline, frame, scenario, scenario.cheap, (meant, end.tokens, end.cheap))
     goes_on = pl.lit(Decimal(f"{share:.9f}"), MONEY)

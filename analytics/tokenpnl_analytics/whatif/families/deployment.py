@@ -4,7 +4,8 @@ import polars as pl
 
 from tokenpnl_analytics.rules.scenario_families import Api, Deployment, Devices, Servers
 from tokenpnl_analytics.whatif.baseline import Baseline
-from tokenpnl_analytics.whatif.families.self_host import USABLE, moved, pool_words
+from tokenpnl_analytics.whatif.families.self_host import moved, pool_words
+from tokenpnl_analytics.whatif.families.served_by import TOKENS_KNOWN
 from tokenpnl_analytics.whatif.hosting.options import on_api, option_rows
 from tokenpnl_analytics.whatif.hosting.plan import Plan, latency_frame
 from tokenpnl_analytics.whatif.replay import Replayed, freed_pools, given_back, refused, repriced, touched
@@ -20,7 +21,7 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Deployment) -> Rep
     """
     numbered = frame.with_row_index("number")
     meant = numbered.filter(touched(scenario.where))
-    rows = meant.filter(USABLE)
+    rows = meant.filter(TOKENS_KNOWN)
     if rows.is_empty():
         return refused(frame, "no call with known tokens matches the scenario; widen `where`")
     freed = freed_pools(baseline, meant)

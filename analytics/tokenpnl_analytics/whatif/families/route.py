@@ -11,7 +11,13 @@ from tokenpnl_analytics.rules.line_match import fitting
 from tokenpnl_analytics.rules.scenario_families import Route, RouteRule
 from tokenpnl_analytics.whatif.baseline import Baseline
 from tokenpnl_analytics.whatif.families.cold_cache import COLD_WORDS, Warmth, cold_after_move
-from tokenpnl_analytics.whatif.families.served_by import ratios_in_force, seller_of, served_by, token_ratios
+from tokenpnl_analytics.whatif.families.served_by import (
+    TOKENS_KNOWN,
+    ratios_in_force,
+    seller_of,
+    served_by,
+    token_ratios,
+)
 from tokenpnl_analytics.whatif.off_policy.evaluation import OffPolicy, Question, evaluate
 from tokenpnl_analytics.whatif.off_policy.logged import with_target
 from tokenpnl_analytics.whatif.off_policy.sensitivity import WORST_ODDS
@@ -19,7 +25,6 @@ from tokenpnl_analytics.whatif.replay import Replayed, ends, refused, touched
 from tokenpnl_analytics.whatif.result import Estimate, Evidence
 from tokenpnl_analytics.whatif.routing.logged_routes import runs_of_routes, with_inputs
 
-_USED = pl.col("input_total_tokens").is_not_null() & pl.col("output_total_tokens").is_not_null()
 _SEED = 20261124
 _CONFOUNDED = (
     "Nobody logged why a model was chosen: hard calls may have gone to one of them, so their successes cannot be "
@@ -33,7 +38,7 @@ _TO_LOG = (
 
 def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Route) -> Replayed:
     """Return the calls as the first rule that fits would have sent them; a call that none fits keeps its model."""
-    meant = touched(scenario.where) & _USED
+    meant = touched(scenario.where) & TOKENS_KNOWN
     rows = frame.filter(meant & _place(scenario.rules).is_not_null())
     if rows.is_empty():
         return refused(frame, "no call with known tokens fits a rule; widen `where` or `when`", to_log=_TO_LOG)

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from scipy import stats
 
 from tokenpnl.model import UsageKind
 from tokenpnl_analytics.pricing.matching import SELF_HOSTED_DEPLOYMENTS, SELF_HOSTED_SERVERS
 from tokenpnl_analytics.resolving.usage import KIND_NAMES
 from tokenpnl_analytics.rules.scenario_families import Target, TokenRatio
-from tokenpnl_analytics.unit_cost.intervals import ratio_interval
+from tokenpnl_analytics.unit_cost.intervals import CONFIDENCE, ratio_interval
 
 FEWEST_PAIRS = 20
 FEWEST_CALLS = 30
@@ -17,8 +18,11 @@ SELF_HOSTED = (
     pl.col("deployment").is_in(SELF_HOSTED_DEPLOYMENTS) | pl.col("provider").is_in(SELF_HOSTED_SERVERS)
 ).fill_null(value=False)
 """Whether a row runs on accelerators of one's own."""
+TOKENS_KNOWN = pl.col("input_total_tokens").is_not_null() & pl.col("output_total_tokens").is_not_null()
+"""Whether a row's tokens are known on both sides, without which no other model can be priced for it."""
 STEP = ["workflow", "step"]
 _SEED = 20261124
+_Z = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
 _SIDES = {"input": "input_total_tokens", "output": "output_total_tokens"}
 
 
@@ -53,7 +57,7 @@ def token_ratios(baseline_attempts: pl.DataFrame, rows: pl.DataFrame, model: str
         with its 95% interval: `input_ratio, input_low, input_high, output_ratio, output_low, output_high` (float64).
         Sorted.
     """
-    usable = baseline_attempts.filter(pl.all_horizontal(pl.col(name).is_not_null() for name in _SIDES.values()))
+    usable = baseline_attempts.filter(TOKENS_KNOWN)
     found = []
     for (workflow, step), mine in rows.group_by(STEP, maintain_order=True):
         here = usable.filter(pl.col("workflow").eq_missing(pl.lit(workflow)) & (pl.col("step") == step))
@@ -102,7 +106,7 @@ def _of_means(ours: pl.Series, theirs: pl.Series) -> tuple[float | None, float |
     if a.mean() == 0 or b.mean() == 0:
         return None, None, None
     ratio = float(a.mean() / b.mean())
-    spread = 1.96 * np.sqrt(a.var(ddof=1) / len(a) / a.mean() ** 2 + b.var(ddof=1) / len(b) / b.mean() ** 2)
+    spread = _Z * np.sqrt(a.var(ddof=1) / len(a) / a.mean() ** 2 + b.var(ddof=1) / len(b) / b.mean() ** 2)
     return ratio, float(ratio * np.exp(-spread)), float(ratio * np.exp(spread))
 
 

@@ -9,6 +9,7 @@ from tokenpnl_analytics.whatif.baseline import Baseline
 from tokenpnl_analytics.whatif.families.cold_cache import COLD_WORDS, Warmth, cold_after_move
 from tokenpnl_analytics.whatif.families.served_by import (
     SELF_HOSTED,
+    TOKENS_KNOWN,
     ratios_in_force,
     seller_of,
     served_by,
@@ -18,8 +19,6 @@ from tokenpnl_analytics.whatif.families.served_by import (
 from tokenpnl_analytics.whatif.replay import Replayed, ends, refused, touched
 from tokenpnl_analytics.whatif.result import Evidence
 
-_USED = pl.col("input_total_tokens").is_not_null() & pl.col("output_total_tokens").is_not_null()
-
 
 def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Swap) -> Replayed:
     """Return the calls as another model would have charged for them.
@@ -28,7 +27,7 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Swap) -> Replayed:
     of a step that both served, else 1.0 with the usual range. Its prompt cache begins cold and keeps prompts as its
     provider does. Calls that it serves already stay as they are.
     """
-    meant = touched(scenario.where) & _USED
+    meant = touched(scenario.where) & TOKENS_KNOWN
     seller = seller_of(scenario.to, baseline.attempts)
     rows = frame.filter(meant)
     if rows.is_empty():

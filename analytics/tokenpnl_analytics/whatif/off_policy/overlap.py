@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenpnl_analytics.unit_cost.intervals import mean_interval
+from tokenpnl_analytics.unit_cost.intervals import mean_interval, standard_error
 from tokenpnl_analytics.whatif.off_policy.estimators import Codes, Floats, taken
 from tokenpnl_analytics.whatif.off_policy.study import Study
 
@@ -123,12 +123,10 @@ def floor_of(propensity: Floats) -> float | None:
 
 
 def cluster_error(values: Floats, cluster: Codes) -> float | None:
-    """Return the standard error of a mean over clusters: sqrt(G/(G-1) sum (sum of deviations in g)^2) / n."""
-    groups = int(cluster.max()) + 1
-    if groups < 2:
+    """Return the standard error of a mean over clusters (`standard_error`); None: one cluster."""
+    if int(cluster.max()) < 1:
         return None
-    sums = np.bincount(cluster, values - values.mean())
-    return float(np.sqrt(groups / (groups - 1) * (sums**2).sum()) / len(values))
+    return standard_error(np.bincount(cluster, values), np.bincount(cluster).astype(np.float64))
 
 
 def _effective(w: Floats) -> float:

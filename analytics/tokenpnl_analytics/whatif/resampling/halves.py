@@ -14,6 +14,8 @@ Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
 _WHOLE = 2.0**32
+HALF = 0.5
+"""Places below it score what those above it chose."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def places(keys: Iterable[str], salt: str) -> Floats:
 def held_out_half(clusters: Codes, *, salt: str = "held out") -> npt.NDArray[np.bool_]:
     """Return whether each run's cluster belongs to the half that only scores; all runs of a cluster go together."""
     numbers, positions = np.unique(clusters, return_inverse=True)
-    held: npt.NDArray[np.bool_] = (places(map(str, numbers), salt) < 0.5)[positions]
+    held: npt.NDArray[np.bool_] = (places(map(str, numbers), salt) < HALF)[positions]
     return held
 
 

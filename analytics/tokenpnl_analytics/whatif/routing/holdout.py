@@ -1,6 +1,5 @@
 """A threshold is chosen on one half of the tasks and scored on the other, so that luck does not praise itself."""
 
-import hashlib
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -8,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from tokenpnl_analytics.unit_cost.intervals import Interval, ratio_interval
+from tokenpnl_analytics.whatif.resampling.halves import HALF, places
 from tokenpnl_analytics.whatif.routing.curves import Kind, Strong, chosen_of, goes_strong, threshold_curve
 from tokenpnl_analytics.whatif.routing.frontier import Separation, paired_difference
 from tokenpnl_analytics.whatif.routing.table import usd_per_success
@@ -51,8 +51,8 @@ class HeldOut:
 
 
 def in_first_half(tasks: pl.Series) -> pl.Series:
-    """Return whether each task chooses (True) or scores (False): by the parity of the SHA-256 of its name."""
-    return pl.Series("in_first_half", [hashlib.sha256(f"{t}".encode()).digest()[0] % 2 == 0 for t in tasks], pl.Boolean)
+    """Return whether each task chooses (True) or scores (False): by the hash of its name."""
+    return pl.Series("in_first_half", places(map(str, tasks), "held out") >= HALF, pl.Boolean)
 
 
 def held_out(
