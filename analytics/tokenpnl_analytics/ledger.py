@@ -146,7 +146,7 @@ class Bookkeeper:
 
     def _catch_up_with_facts(self) -> int:
         booked = 0
-        while (upto := self._store.loaded_batch_no) > (mark := self._mark()):
+        while (upto := self._store.loaded_batch_no) > (mark := self._store.booked_batch_no):
             touched = self._store.query("touched_traces", after=mark)["trace_id"].to_pylist()
             rounds = _rounds(touched) or [[]]
             for traces in rounds:
@@ -162,11 +162,13 @@ class Bookkeeper:
             found = self._store.query("traces_between", since=rebook.since, until=rebook.until)
             traces = found["trace_id"].to_pylist()
             for some in _rounds(traces):
-                self._book_around_faults(some, self._mark(), None)
+                self._book_around_faults(some, self._store.booked_batch_no, None)
             booked += len(traces)
         now = self._clock()
         spans = [(one.since or BEGINNING, one.until or now) for one in requests]
-        keep_capacity(self._store, self._instructions.capacity(), booked=self._mark(), now=now, again=spans)
+        keep_capacity(
+            self._store, self._instructions.capacity(), booked=self._store.booked_batch_no, now=now, again=spans
+        )
         for rebook in requests:
             self._instructions.finish(rebook)
         return booked
@@ -191,10 +193,6 @@ class Bookkeeper:
         if not self._closing:
             threading.Event().wait(_TROUBLE_S)
             self._wake.set()
-
-    def _mark(self) -> int:
-        newest = self._store.query("table", name=BOOKED.name, order_by="batch_no", descending=True, limit=1)
-        return int(newest["batch_no"][0].as_py()) if newest.num_rows else 0
 
     def _book_around_faults(self, touched: Sequence[str], mark: int, upto: int | None) -> None:
         """Book the touched traces; one that cannot be booked keeps its old rows and does not stop the others."""

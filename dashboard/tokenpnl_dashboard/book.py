@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -23,10 +23,17 @@ _TIMES = (("runs", "started_at"), ("runs", "outcome_at"), ("line_items", "starte
 
 @dataclass(frozen=True)
 class Version:
-    """The state of the data: `data_version` grows with every change, `newest_at` is the time of the newest fact."""
+    """The state of the data.
+
+    Args:
+        data_version: grows with every change.
+        newest_at: time of the newest fact; None: nothing arrived yet.
+        batches_behind: how many batches were acknowledged and are not booked; above 0 every figure is unfinished.
+    """
 
     data_version: int
     newest_at: datetime | None
+    batches_behind: int = 0
 
 
 class Book(Protocol):
@@ -56,7 +63,8 @@ class StoredBook:
 
     def version(self) -> Version:
         """Return the state of the data."""
-        return Version(self._store.version, newest_at(self))
+        behind = self._store.loaded_batch_no - self._store.booked_batch_no
+        return Version(self._store.version, newest_at(self), behind)
 
 
 class ServedBook:
@@ -74,10 +82,10 @@ class ServedBook:
 
     def version(self) -> Version:
         """Return the state of the data; the newest time is asked for only when something changed."""
-        number = int(json.loads(self._ask("/api/version"))["version"])
-        if self._newest is None or self._newest.data_version != number:
-            self._newest = Version(number, newest_at(self))
-        return self._newest
+        told = json.loads(self._ask("/api/version"))
+        if self._newest is None or self._newest.data_version != told["version"]:
+            self._newest = Version(told["version"], newest_at(self))
+        return replace(self._newest, batches_behind=told["batches_behind"])
 
     def _ask(self, path: str, body: bytes | None = None) -> bytes:
         try:

@@ -12,7 +12,7 @@ import polars as pl
 from tokenpnl.errors import ConfigurationError, StoreError
 from tokenpnl.instrumentors import candidates, native_clients
 from tokenpnl.model import CostCategory
-from tokenpnl.tables import BATCHES, BOOKED, UNBOOKED
+from tokenpnl.tables import BATCHES, UNBOOKED
 from tokenpnl_analytics.rules.registry import RULE_FILES
 from tokenpnl_analytics.unit_cost.units import PRICED_SHARE_FLOOR
 from tokenpnl_dashboard import words
@@ -129,14 +129,17 @@ def rule_findings(home: Home) -> Iterator[Finding]:
 
 
 def _lag_findings(book: Book, now: datetime) -> Iterator[Finding]:
-    loaded = int(book.query("version")["loaded_batch_no"][0])
-    marks = book.query("table", name=BOOKED.name, order_by="batch_no", descending=True, limit=1)["batch_no"]
-    booked = int(marks[0]) if len(marks) else 0
+    behind = book.version().batches_behind
+    if not behind:
+        return
+    booked = int(book.query("version")["booked_batch_no"][0])
     first = book.query("table", name=BATCHES.name, where={"batch_no": [booked + 1]}, columns=["received_at"])
     arrived = first["received_at"].to_list()
-    if booked < loaded and arrived and now - arrived[0] > _BOOKED_WITHIN:
-        found = f"{loaded - booked:,} batches that arrived since {words.moment(arrived[0])} are not in them"
+    if arrived and now - arrived[0] > _BOOKED_WITHIN:
+        found = f"{words.unfinished(behind)}; what is missing arrived since {words.moment(arrived[0])}"
         yield Finding("books", UNTRUSTED, found, "the log of the collector says why")
+    else:
+        yield Finding("books", NOTE, words.unfinished(behind), "ask again in a moment")
 
 
 def _unbooked_findings(book: Book) -> Iterator[Finding]:

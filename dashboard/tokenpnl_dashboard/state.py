@@ -1,6 +1,6 @@
 """What a page knows before it draws: the book, the version of its data, the moment it reads, the reader's theme."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ class Edition:
         newest_at: time of the newest fact; None: nothing arrived yet.
         as_of: the moment that periods count from: now, or the newest fact when that is older than 48 hours.
         stale: whether `as_of` is the newest fact.
+        batches_behind: how many batches were acknowledged and are not in the figures.
         unreachable: why the newest state is not known; empty when it is.
     """
 
@@ -35,6 +36,7 @@ class Edition:
     newest_at: datetime | None
     as_of: datetime
     stale: bool
+    batches_behind: int = 0
     unreachable: str = ""
 
 
@@ -78,7 +80,7 @@ def book() -> Book:
 def edition_of(version: Version, *, now: datetime) -> Edition:
     """Return the edition of a version read at `now`; the demo must not look empty in a year."""
     as_of = reading_moment(version.newest_at, now=now)
-    return Edition(version.data_version, version.newest_at, as_of, stale=as_of != now)
+    return Edition(version.data_version, version.newest_at, as_of, as_of != now, version.batches_behind)
 
 
 def latest() -> Edition:
@@ -91,9 +93,9 @@ def latest() -> Edition:
         return edition_of(book().version(), now=datetime.now(UTC))
     except StoreError as error:
         shown = st.session_state.get("edition")
-        if shown is None:
+        if not isinstance(shown, Edition):
             raise
-        return Edition(shown.data_version, shown.newest_at, shown.as_of, shown.stale, str(error))
+        return replace(shown, unreachable=str(error))
 
 
 def begin() -> Edition:

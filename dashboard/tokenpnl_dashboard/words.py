@@ -136,6 +136,11 @@ def counted(value: int, one: str, many: str = "") -> str:
     return f"{value:,} {one if value == 1 else many or one + 's'}"
 
 
+def unfinished(batches_behind: int) -> str:
+    """Return what figures are worth while the books do not hold all that arrived: above 0 batches are missing."""
+    return f"Books are {counted(batches_behind, 'batch', 'batches')} behind: figures are unfinished"
+
+
 def tokens(value: int | None) -> str:
     """Return a token count, shortened from ten thousand on: `9,326`, `12k`, `1.2M`."""
     if value is None:

@@ -43,9 +43,10 @@ class _Routes:
         return web.json_response(health, status=503 if health["status"] == "draining" else 200)
 
     async def version(self, _: web.Request) -> web.Response:
-        """Answer the data version: it grows with every change of the store."""
+        """Answer the data version, which grows with every change of the store, and how far behind the books are."""
         store = self._collector.store
-        return web.json_response({"version": store.version, "loaded_batch_no": store.loaded_batch_no})
+        marks = {"loaded_batch_no": store.loaded_batch_no, "batches_behind": self._collector.batches_behind}
+        return web.json_response({"version": store.version, **marks})
 
     async def query(self, request: web.Request) -> web.Response:
         """Answer `{"name": ..., "params": {...}}` with an Arrow IPC stream; the version is in `X-Data-Version`."""

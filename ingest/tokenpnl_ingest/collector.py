@@ -136,8 +136,15 @@ class Collector:
             "faults": faults,
             "durable_batch_no": self._journal.durable_batch_no,
             "loaded_batch_no": self.store.loaded_batch_no,
+            "booked_batch_no": self.store.booked_batch_no,
+            "batches_behind": self.batches_behind,
             "pending_requests": self._pending_requests,
         }
+
+    @property
+    def batches_behind(self) -> int:
+        """How many acknowledged batches the books do not hold yet: above 0 every figure is unfinished."""
+        return max(self._journal.durable_batch_no, self.store.loaded_batch_no) - self.store.booked_batch_no
 
     @property
     def _started_loader(self) -> Loader:

@@ -30,6 +30,7 @@ CUSTOMERS = ("acme", "globex", "initech", None)
 class FrameVersion:
     data_version: int
     newest_at: datetime | None
+    batches_behind: int = 0
 
 
 @dataclass
@@ -38,11 +39,12 @@ class FrameBook:
 
     frames: dict[str, pl.DataFrame]
     data_version: int = 1
+    batches_behind: int = 0
     asked: list[str] = field(default_factory=list)
 
     def version(self) -> FrameVersion:
         newest = self.frames["runs"]["started_at"].max()
-        return FrameVersion(self.data_version, newest if isinstance(newest, datetime) else None)
+        return FrameVersion(self.data_version, newest if isinstance(newest, datetime) else None, self.batches_behind)
 
     def query(self, question: str, /, **params: Any) -> pl.DataFrame:
         self.asked.append(question)

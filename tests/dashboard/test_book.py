@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.analytics.desk import desk_at, run, traces
 from tests.ingest.telemetry import PROTOBUF, TRACES, request
 
 from tokenpnl.errors import RefusedInputError, StoreError
-from tokenpnl_dashboard.book import ServedBook, newest_at, open_book
+from tokenpnl_dashboard.book import ServedBook, StoredBook, newest_at, open_book
 from tokenpnl_dashboard.processes.collect import bookkeeping
 from tokenpnl_ingest.home import Home
 from tokenpnl_ingest.serve import CollectorPorts, serving
@@ -74,3 +75,21 @@ def test_without_a_collector_the_store_is_opened_loaded_and_booked(home: Home) -
 def test_where_a_collector_serves_its_book_is_the_one_that_opens(home: Home) -> None:
     with serving(home, CollectorPorts(0, 0)), open_book(home) as book:
         assert isinstance(book, ServedBook)
+
+
+def test_a_book_says_how_many_batches_arrived_and_are_not_booked(tmp_path: Path) -> None:
+    with desk_at(tmp_path / "home") as desk:
+        book = StoredBook(desk.collector.store)
+        for trace in (1, 2):
+            desk.collector.submit(TRACES, traces([run(trace, f"r{trace}")]), "application/json").result(30)
+        assert desk.collector.drain()
+        assert book.version().batches_behind == 2
+        desk.keeper.catch_up()
+        assert book.version().batches_behind == 0
+
+
+def test_a_served_book_counts_what_is_not_booked_too(home: Home) -> None:
+    with serving(home, CollectorPorts(0, 0)) as (collector, _):  # nobody keeps the books
+        collector.submit(TRACES, request(1), PROTOBUF).result(30)
+        assert collector.drain()
+        assert ServedBook(home).version().batches_behind == 1

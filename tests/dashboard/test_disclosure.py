@@ -5,11 +5,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from tests.analytics.desk import call, desk_at, run, traces
 from tests.analytics.line_rows import lines_of
 from tests.dashboard.frames import NOW, book_of, empty_book
 
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.unit_cost.units import cohort
+from tokenpnl_dashboard.book import StoredBook
 from tokenpnl_dashboard.questions.disclosure import (
     Disclosure,
     Known,
@@ -22,6 +24,7 @@ from tokenpnl_dashboard.questions.disclosure import (
 )
 from tokenpnl_ingest.control import ControlStore, Reconciled
 from tokenpnl_ingest.home import Home
+from tokenpnl_ingest.otlp import Signal
 
 ALL = Period("all", None, None)
 
@@ -115,3 +118,18 @@ def test_what_travels_with_an_aggregate_is_told_in_words_and_as_a_document() -> 
 def test_what_was_not_set_against_an_invoice_is_told() -> None:
     assert unchecked(None) == "invoices, as the control store does not answer"
     assert unchecked([SET_AGAINST]) == f"invoices of anything but {SET_AGAINST}"
+
+
+def test_figures_of_books_that_lag_are_said_to_be_unfinished(tmp_path: Path) -> None:
+    with desk_at(tmp_path / "home") as desk:
+        body = traces([run(1, "r1"), call(1, 1, parent=0)])
+        desk.collector.submit(Signal.TRACES, body, "application/json").result(30)
+        assert desk.collector.drain()
+        book = StoredBook(desk.collector.store)
+        early = disclosure_of(Known.of(book), Summed(ALL))
+        assert (early.n, early.batches_behind) == (0, 1)
+        assert early.sentence().startswith("Books are 1 batch behind: figures are unfinished. No price list was used.")
+        desk.keeper.catch_up()
+        booked = disclosure_of(Known.of(book), Summed(ALL))
+        assert booked.batches_behind == 0
+        assert "unfinished" not in booked.sentence()

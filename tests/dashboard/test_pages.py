@@ -191,6 +191,16 @@ def test_old_data_say_that_periods_count_from_them() -> None:
     assert ("older than 48 h" in said(app)) == state.edition_of(book.version(), now=datetime.now(newest.tzinfo)).stale
 
 
+@pytest.mark.parametrize("page", ["overview", "pnl", "waste"])
+def test_a_page_of_books_that_lag_says_that_its_figures_are_unfinished(page: str) -> None:
+    book = book_of(40)
+    book.batches_behind = 3
+    app = opened(page, book, period="all")
+    assert "Books are 3 batches behind: figures are unfinished" in said(app)
+    book.batches_behind, book.data_version = 0, 2
+    assert "unfinished" not in said(app.run())
+
+
 def test_the_statement_and_the_overview_say_what_their_dollars_rest_on() -> None:
     for page in ("pnl", "overview"):
         text = said(opened(page, BOOKS["many"], period="all")).replace("\\", "")

@@ -33,11 +33,12 @@ def test_the_version_moves_with_the_data(served: Served):
     assert served[0].drain()
     after = json.loads(call(served[1], "GET", "/api/version").content)
     assert before["version"] < after["version"]
-    assert after["loaded_batch_no"] == 1
+    assert (after["loaded_batch_no"], after["batches_behind"]) == (1, 1)
 
 
 def test_health_is_ok_until_the_collector_leaves(served: Served):
-    assert call(served[1], "GET", "/healthz").status == 200
+    answer = call(served[1], "GET", "/healthz")
+    assert (answer.status, json.loads(answer.content)["batches_behind"]) == (200, 0)
     served[0].stop_taking()
     answer = call(served[1], "GET", "/healthz")
     assert (answer.status, json.loads(answer.content)["status"]) == (503, "draining")

@@ -161,3 +161,16 @@ def test_a_batch_that_the_store_cannot_take_does_not_stop_the_others(collector: 
     collector.submit(TRACES, body, PROTOBUF).result()
     assert set(stored(collector)) == span_keys(body)
     assert "cannot be loaded" in collector.health()["faults"][0]
+
+
+def test_a_store_that_is_built_again_says_how_many_batches_its_books_lack(home: Home):
+    with Collector(home) as collector:
+        for _ in range(2):
+            collector.submit(TRACES, request(1), PROTOBUF).result()
+        assert collector.drain()
+    home.database.unlink()
+    rebuilt = Collector(home)  # not started: nothing of the journal is loaded yet
+    health = rebuilt.health()
+    rebuilt.close()
+    assert (health["durable_batch_no"], health["loaded_batch_no"], health["booked_batch_no"]) == (2, 0, 0)
+    assert health["batches_behind"] == 2

@@ -74,6 +74,7 @@ def _disclosure(
         ("Period", f"{period}, usage by its start, months in UTC"),
         ("Read at", words.moment(as_of)),
         ("Data to", words.moment(rests_on.newest_fact_at)),
+        *([("Unfinished", words.unfinished(rests_on.batches_behind))] if rests_on.batches_behind else []),
         ("Basis", f"{rests_on.basis}, exact to twelve decimals; list and contracted cost stand beside it"),
         ("Prices", words.listed(rests_on.prices) if rests_on.prices else words.UNKNOWN),
         ("Lines", f"{words.counted(rests_on.n, rests_on.counted)}, {words.percent(rests_on.priced_share)} priced"),

@@ -111,6 +111,8 @@ def chip(*parts: str, priced_share: float | None = None) -> None:
         badge, colour, icon = "Collector not reachable: last good figures", "red", ":material/cloud_off:"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(badge, color=colour, icon=icon)
+        if shown.batches_behind:
+            st.badge(words.unfinished(shown.batches_behind), color="orange", icon=":material/hourglass_top:")
         if synthetic():
             st.badge("Synthetic sample data", color="violet", icon=":material/science:")
         if priced_share is not None and priced_share < 1:

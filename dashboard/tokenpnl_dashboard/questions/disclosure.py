@@ -37,6 +37,7 @@ class Disclosure:
         basis: what the money is.
         interval_method: how an interval was made; None: the figures are exact sums.
         not_checked: what nobody has looked at.
+        batches_behind: how many batches arrived and are not in the books; above 0 the figures are unfinished.
     """
 
     prices: Sequence[str]
@@ -48,6 +49,7 @@ class Disclosure:
     basis: str
     interval_method: str | None
     not_checked: str
+    batches_behind: int = 0
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
@@ -58,8 +60,10 @@ class Disclosure:
         prices = f"Prices: {words.listed(self.prices)}. " if self.prices else "No price list was used. "
         of = words.counted(self.n, self.counted)
         outcomes = f", {words.percent(self.outcome_coverage)} of settled runs with an outcome"
+        unfinished = f"{words.unfinished(self.batches_behind)}. " if self.batches_behind else ""
         return (
-            f"{prices}Basis: {self.basis}. Of {of}, {words.percent(self.priced_share)} of usage lines priced"
+            f"{unfinished}{prices}Basis: {self.basis}. "
+            f"Of {of}, {words.percent(self.priced_share)} of usage lines priced"
             f"{'' if self.outcome_coverage is None else outcomes}. Data to {words.moment(self.newest_fact_at)}. "
             f"Interval: {self.interval_method or 'none, the sums are exact'}. Not checked: {self.not_checked}."
         )
@@ -86,16 +90,19 @@ class Known:
         query: answers a named question, as a book or a page does.
         newest_at: time of the newest fact.
         home: where invoices and rate cards are known; None: a book without a home.
+        batches_behind: how many batches arrived and are not in the books.
     """
 
     query: Callable[..., pl.DataFrame]
     newest_at: datetime | None
     home: Home | None = None
+    batches_behind: int = 0
 
     @classmethod
     def of(cls, book: Book, home: Home | None = None) -> "Known":
         """Return a book and its home."""
-        return cls(book.query, book.version().newest_at, home)
+        version = book.version()
+        return cls(book.query, version.newest_at, home, version.batches_behind)
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,7 @@ def disclosure_of(known: Known, summed: Summed) -> Disclosure:
         basis=f"effective cost in USD{'' if summed.lines is None else _POSTED}{_SAMPLED if partial else ''}",
         interval_method=None if runs is None or summed.unit is None else _method(runs, summed.unit),
         not_checked=unchecked(invoices_of(summed.period, known.home)),
+        batches_behind=known.batches_behind,
     )
 
 

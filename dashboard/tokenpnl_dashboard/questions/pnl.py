@@ -155,7 +155,7 @@ def rests_on(choice: Choice, unit: str | None = None, *, counts_runs: bool = Fal
     """
     where = choice.only(*RUN_FILTERS) if counts_runs else choice.where
     runs = the_cohort(choice, choice.period) if counts_runs or _of_runs(choice) else None
-    known = Known(ask, edition().newest_at, home())
+    known = Known(ask, edition().newest_at, home(), edition().batches_behind)
     return disclosure_of(known, Summed(choice.period, where, runs=runs, unit=unit, counts_runs=counts_runs))
 
 

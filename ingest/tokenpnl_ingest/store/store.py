@@ -64,7 +64,7 @@ class Store:
         self._writing = threading.RLock()
         self.rebuilt_because: str | None = None
         self._connection = self._opened()
-        self._changed(self._last_loaded())
+        self._read_marks()
 
     @classmethod
     def open(cls, home: Home, *, memory_mib: int = MEMORY_MIB) -> "Store":
@@ -84,6 +84,11 @@ class Store:
     def loaded_batch_no(self) -> int:
         """The newest loaded batch; 0 when there is none."""
         return self._loaded_batch_no
+
+    @property
+    def booked_batch_no(self) -> int:
+        """The newest batch that the derived tables hold, with every one before it; 0 when there is none."""
+        return self._booked_batch_no
 
     @property
     def version(self) -> int:
@@ -113,14 +118,15 @@ class Store:
         return Loaded([trace_id for (trace_id,) in touched], fresh.num_rows, counts - fresh.num_rows)
 
     def query(self, question: str, /, **params: Any) -> pa.Table:
-        """Answer a named question of `queries.QUESTIONS`, or `version` (columns `version`, `loaded_batch_no`).
+        """Answer a named question of `queries.QUESTIONS`, or `version` (and up to which batch all is in it).
 
         Raises:
             RefusedInputError: no such question, table, column or parameter; the message names those that exist.
             StoreError: the database failed.
         """
         if question == "version":
-            return pa.table({"version": [self._version], "loaded_batch_no": [self._loaded_batch_no]})
+            marks = {"loaded_batch_no": [self._loaded_batch_no], "booked_batch_no": [self._booked_batch_no]}
+            return pa.table({"version": [self._version], **marks})
         if question not in QUESTIONS:
             raise RefusedInputError(f"no question {question!r}; there are version, {', '.join(QUESTIONS)}")
         try:
@@ -147,6 +153,8 @@ class Store:
             for name, rows in tables.items():
                 if rows.num_rows:
                     load.insert(connection, load.storable(rows, CONTRACT[name]), CONTRACT[name])
+        if (mark := tables.get(BOOKED.name)) is not None and mark.num_rows:
+            self._booked_batch_no = int(mark["batch_no"][-1].as_py())
         self._changed(self._loaded_batch_no)
 
     def replace_capacity(self, spans: Sequence[tuple[int, int]], rows: pa.Table, mark: pa.Table) -> None:
@@ -181,7 +189,7 @@ class Store:
             self._connection.close()
             self._memory_mib = min(2 * self._memory_mib, _MOST_MEMORY_MIB)
             self._connection = self._opened()
-            self._changed(self._last_loaded())
+            self._read_marks()
 
     def close(self) -> None:
         """Checkpoint and close."""
@@ -203,8 +211,12 @@ class Store:
             connection = open_database(file, memory_mib=self._memory_mib)
         return connection
 
-    def _last_loaded(self) -> int:
-        newest = f"SELECT coalesce(max(batch_no), 0) FROM {CATALOG}.batches"  # noqa: S608 - a constant of ours
+    def _read_marks(self) -> None:
+        self._booked_batch_no: int = self._newest_batch_of(BOOKED.name)
+        self._changed(self._newest_batch_of(BATCHES.name))
+
+    def _newest_batch_of(self, table: str) -> int:
+        newest = f"SELECT coalesce(max(batch_no), 0) FROM {CATALOG}.{table}"  # noqa: S608 - constants of ours
         rows = self._connection.execute(newest).fetchall()
         return int(rows[0][0])
 
