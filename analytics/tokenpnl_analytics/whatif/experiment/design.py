@@ -1,53 +1,13 @@
 """How many runs an experiment wants, and whether the arms got the runs that they should have. Estimates, in float64."""
 
 import math
-from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 from scipy import stats
-
-from tokenpnl_analytics.unit_cost.intervals import standard_error
-
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.int64]
 
 SIGNIFICANCE = 0.025
 POWER = 0.8
 SAMPLE_RATIO_P = 0.001
 """Below this the arms did not get their shares by chance; low, because it is looked at daily."""
-
-
-@dataclass(frozen=True)
-class ShareError:
-    """How sure a share of successes is.
-
-    Attributes:
-        share: successes over runs.
-        single: its standard error if runs were independent: sqrt(p (1 - p) / n).
-        clustered: its standard error with runs in clusters: sqrt(G/(G-1) sum over clusters of (sum of y - p)^2) / n.
-        design_effect: clustered over single, squared; 1 where nothing varies.
-    """
-
-    share: float
-    single: float
-    clustered: float
-    design_effect: float
-
-
-def share_error(succeeded: Floats, clusters: Codes) -> ShareError:
-    """Return the share of successes with its two closed forms of standard error (Liang and Zeger 1986).
-
-    Args:
-        succeeded: 1 for each successful run, else 0; at least one run.
-        clusters: group of each run, numbered from 0; with one group alone the error of independent runs stands.
-    """
-    n, share = len(succeeded), float(succeeded.mean())
-    single = math.sqrt(share * (1 - share) / n)
-    n_clusters = int(clusters.max()) + 1
-    sums = (np.bincount(clusters, values, n_clusters).astype(np.float64) for values in (succeeded, np.ones(n)))
-    clustered = standard_error(*sums) if n_clusters > 1 else single
-    return ShareError(share, single, clustered, (clustered / single) ** 2 if single > 0 else 1.0)
 
 
 def runs_wanted(success_share: float, margin: float, *, design_effect: float = 1.0) -> int | None:

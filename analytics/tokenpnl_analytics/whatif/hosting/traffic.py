@@ -52,15 +52,3 @@ def traffic_of(requests: pl.DataFrame, *, prefix_cache: bool) -> Traffic:
         pl.col("output_tokens").cast(pl.Float64).alias("written"),
     )
     return Traffic(*(found[name].to_numpy() for name in ("s", "read", "written")))
-
-
-def azure_requests(csv: bytes) -> pl.DataFrame:
-    """Return the requests of a public Azure trace (`TIMESTAMP,ContextTokens,GeneratedTokens`) for `traffic_of`."""
-    return pl.read_csv(csv).select(
-        pl.col("TIMESTAMP")
-        .str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="ns", time_zone="UTC")
-        .alias("arrived_at"),
-        pl.col("ContextTokens").cast(pl.Int64).alias("input_tokens"),
-        pl.lit(None, pl.Int64).alias("cached_tokens"),
-        pl.col("GeneratedTokens").cast(pl.Int64).alias("output_tokens"),
-    )

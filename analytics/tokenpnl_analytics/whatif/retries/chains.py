@@ -33,18 +33,12 @@ class ErrorClass(StrEnum):
     OTHER = "other"
 
 
-TRY_COLUMNS = (
-    *("call_key", "attempt_id", "started_at", "status", "http_status", "output_valid"),
-    *("superseded", "gave_up", "rejected", "run_id"),
-)
-"""Columns of the table `attempts` that `tries_of` needs."""
-
-
 def tries_of(attempts: pl.DataFrame) -> pl.DataFrame:
     """Return attempts as tries of their call, numbered in the order in which they were made.
 
     Args:
-        attempts: `TRY_COLUMNS` at least; embeddings and models are the caller's to leave out.
+        attempts: `call_key, attempt_id, run_id, started_at, status, http_status, output_valid, superseded, gave_up,
+            rejected` of the table `attempts` at least; embeddings and models are the caller's to leave out.
 
     Returns:
         The columns of `attempts` and `chain` (the call), `k` (from 1), `ended` (`Ended`), `error_class` (of this try;

@@ -83,30 +83,3 @@ def within(found: pl.DataFrame, most: int) -> Estimate:
         return Estimate(None, None, None, n, method, refused_because=why)
     low, high = curve.filter(pl.col("k") == most).select("if_stopped_fail", "if_they_follow").row(0)
     return Estimate(low if np.isclose(low, high) else None, low, high, n, method)
-
-
-def lost_by_fewer(tries: pl.DataFrame, most: int) -> pl.DataFrame:
-    """Return what a limit of tries would take away: a ceiling on the loss, as some lost calls are made up for later.
-
-    Args:
-        tries: result of `tries_of`, with `cost_usd` (Decimal, NULL unpriced).
-        most: tries allowed, at least 1.
-
-    Returns:
-        One row: `n_chains`, `n_cut` (tries no longer made), `n_lost` (chains that succeeded only later), `lost_share`,
-        `low`, `high` (Wilson), `saved_usd` (Decimal), `saved_ms` (float64; NULL: no latency known).
-    """
-    cut = tries.filter(pl.col("k") > most)
-    n = tries["chain"].n_unique()
-    lost = cut.filter(pl.col("ended") == Ended.SUCCEEDED.value)["chain"].n_unique()
-    low, high = wilson_interval(lost, n) if n else (0.0, 1.0)
-    return cut.select(
-        pl.lit(n, pl.Int64).alias("n_chains"),
-        pl.len().cast(pl.Int64).alias("n_cut"),
-        pl.lit(lost, pl.Int64).alias("n_lost"),
-        pl.lit(lost / n if n else None, pl.Float64).alias("lost_share"),
-        pl.lit(low).alias("low"),
-        pl.lit(high).alias("high"),
-        pl.col("cost_usd").sum().alias("saved_usd"),
-        (pl.when(pl.col("latency_ms").count() > 0).then(pl.col("latency_ms").sum())).alias("saved_ms"),
-    )

@@ -24,31 +24,6 @@ class Breaker:
     cool_down: timedelta = timedelta(seconds=60)
 
 
-def cut_by_timeout(tries: pl.DataFrame, timeout_ms: float) -> pl.DataFrame:
-    """Return the tries with what a shorter time-out would do to each.
-
-    A longer one is not identifiable: nobody knows what the tries that were cut off would have answered.
-
-    Args:
-        tries: result of `tries_of` with `latency_ms`.
-        timeout_ms: the new time-out.
-
-    Returns:
-        The columns of `tries` and `cut` (it ran longer and would have been ended), `lost` (it succeeded, and longer
-        than that), `saved_ms` (time not waited), `loss_low`, `loss_high`: how many successes of the call that costs:
-        none if what follows a time-out makes up for it, all of it if nothing does.
-    """
-    cut = (pl.col("latency_ms") > timeout_ms).fill_null(value=False)
-    lost = cut & (pl.col("ended") == Ended.SUCCEEDED.value)
-    return tries.with_columns(
-        cut.alias("cut"),
-        lost.alias("lost"),
-        pl.when(cut).then(pl.col("latency_ms") - timeout_ms).otherwise(0.0).alias("saved_ms"),
-        pl.lit(0.0).alias("loss_low"),
-        lost.cast(pl.Float64).alias("loss_high"),
-    )
-
-
 def limited(tries: pl.DataFrame) -> pl.DataFrame:
     """Return the tries that limits leave, each with how it would end: what the limits stop competes with success.
 

@@ -43,18 +43,6 @@ class RouterMetrics:
     refused_because: str | None = None
 
 
-def recovered_gap(success_share: float, weak_share: float, strong_share: float) -> float | None:
-    """Return PGR: (s - weak) / (strong - weak); None where the strong model is not better. Ong et al. 2024 (RouteLLM).
-
-    Args:
-        success_share: success share of the router.
-        weak_share: success share of the weak model on the same tasks.
-        strong_share: success share of the strong model on them.
-    """
-    gap = strong_share - weak_share
-    return (success_share - weak_share) / gap if gap > 0 else None
-
-
 def hull(usd_per_task: Sequence[float], success_share: Sequence[float]) -> tuple[Floats, Floats]:
     """Return the non-decreasing upper hull of points: the best that mixing two of them at random can reach.
 

@@ -8,7 +8,7 @@ import pytest
 
 from tokenpnl_analytics.whatif.hosting.simulation import served
 from tokenpnl_analytics.whatif.hosting.speed import Speed
-from tokenpnl_analytics.whatif.hosting.traffic import azure_requests, traffic_of
+from tokenpnl_analytics.whatif.hosting.traffic import traffic_of
 
 SPEED = Speed(read_per_s=1000.0, written_per_s=100.0, alone_per_s=50.0, most_at_once=16)
 
@@ -39,19 +39,28 @@ def test_an_hour_is_as_busy_as_its_tokens():
     assert found.hourly_busy_s(SPEED).tolist() == pytest.approx([2.5 + 0.6])
 
 
+def azure(shared_data: Path, name: str) -> pl.DataFrame:
+    csv = pl.read_csv(shared_data / f"reference/azure_2023/AzureLLMInferenceTrace_{name}.csv")
+    return csv.select(
+        pl.col("TIMESTAMP").str.to_datetime(time_unit="ns", time_zone="UTC").alias("arrived_at"),
+        pl.col("ContextTokens").alias("input_tokens"),
+        pl.lit(None, pl.Int64).alias("cached_tokens"),
+        pl.col("GeneratedTokens").alias("output_tokens"),
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "rows", "read", "written"), [("code", 8819, 1469, 13), ("conv", 19366, 1020, 129)], ids=["code", "conv"]
 )
 def test_the_azure_traces_have_their_published_sizes(shared_data: Path, name: str, rows: int, read: int, written: int):
-    found = azure_requests((shared_data / f"reference/azure_2023/AzureLLMInferenceTrace_{name}.csv").read_bytes())
+    found = azure(shared_data, name)
     assert found.height == rows
     assert found["input_tokens"].median() == read
     assert found["output_tokens"].median() == written
 
 
 def test_real_arrivals_wait_longer_than_steady_ones(shared_data: Path):
-    content = (shared_data / "reference/azure_2023/AzureLLMInferenceTrace_code.csv").read_bytes()
-    traffic = traffic_of(azure_requests(content), prefix_cache=False)
+    traffic = traffic_of(azure(shared_data, "code"), prefix_cache=False)
     fast = Speed(read_per_s=12_000.0, written_per_s=2000.0, alone_per_s=50.0, most_at_once=64)
     real = served(traffic.arrived_s, traffic.read, traffic.written, fast, 1)
     n = len(traffic.arrived_s)

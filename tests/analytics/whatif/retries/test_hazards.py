@@ -1,7 +1,6 @@
 """Hazards count tries that were made; what stopped early gives bounds, what was never tried is refused."""
 
 import json
-from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenpnl_analytics.whatif.retries.chains import tries_of
-from tokenpnl_analytics.whatif.retries.hazards import hazards, lost_by_fewer, reached, within
+from tokenpnl_analytics.whatif.retries.hazards import hazards, reached, within
 
 from .attempts import attempts
 
@@ -44,13 +43,6 @@ def test_more_tries_than_were_ever_made_are_not_identifiable() -> None:
     assert (beyond.value, beyond.low, beyond.high) == (None, None, None)
     assert "at most 3" in str(beyond.refused_because)
     assert (within(found, 1).value, within(found, 2).value) == (pytest.approx(0.6), None)
-
-
-def test_fewer_tries_lose_at_most_what_was_won_later() -> None:
-    (row,) = lost_by_fewer(tries_of(attempts(*CALLS)), most=1).rows(named=True)
-    assert (row["n_chains"], row["n_cut"], row["n_lost"], row["lost_share"]) == (10, 4, 2, 0.2)
-    assert row["saved_usd"] == Decimal("0.04")
-    assert row["saved_ms"] == 400.0
 
 
 def test_in_order_of_trial_real_episodes_reach_72_of_100_by_hazards_that_fall(shared_data: Path) -> None:

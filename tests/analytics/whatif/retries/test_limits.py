@@ -7,7 +7,6 @@ import polars as pl
 from tokenpnl_analytics.whatif.retries.chains import tries_of
 from tokenpnl_analytics.whatif.retries.limits import (
     Breaker,
-    cut_by_timeout,
     fallback_order,
     limited,
     longer_timeout,
@@ -15,14 +14,6 @@ from tokenpnl_analytics.whatif.retries.limits import (
 )
 
 from .attempts import attempts
-
-
-def test_a_shorter_timeout_ends_slow_tries_and_loses_the_answers_among_them() -> None:
-    found = cut_by_timeout(tries_of(attempts("ok", "429 ok", latency_ms=300)), 200)
-    assert found["cut"].to_list() == [True, True, True]
-    assert found["lost"].to_list() == [True, False, True]
-    assert found["saved_ms"].sum() == 300.0
-    assert (found["loss_low"].sum(), found["loss_high"].sum()) == (0.0, 2.0)
 
 
 def test_a_longer_timeout_is_refused() -> None:

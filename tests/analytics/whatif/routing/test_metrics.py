@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenpnl_analytics.whatif.routing.curves import threshold_curve
-from tokenpnl_analytics.whatif.routing.metrics import aiq, hull, recovered_gap, router_metrics
+from tokenpnl_analytics.whatif.routing.metrics import aiq, hull, router_metrics
 
 from .pairs import pairs
 
@@ -14,14 +14,6 @@ from .pairs import pairs
 def curve(shares: list[float], successes: list[float]) -> pl.DataFrame:
     columns = {"strong_share": shares, "success_share": successes, "usd_per_task": shares}
     return pl.DataFrame(columns, strict=False)
-
-
-def test_half_the_way_to_the_strong_model_is_a_gap_of_a_half() -> None:
-    assert recovered_gap(0.6, 0.4, 0.8) == pytest.approx(0.5)
-
-
-def test_without_a_better_strong_model_there_is_no_gap() -> None:
-    assert recovered_gap(0.6, 0.8, 0.8) is None
 
 
 def test_a_coin_has_an_apgr_of_one_half() -> None:
