@@ -16,7 +16,7 @@ from tokenpnl_analytics.whatif.baseline import Baseline
 from tokenpnl_analytics.whatif.costs import by_run, compared, cost_usd, saving_usd
 from tokenpnl_analytics.whatif.families.registry import replayed
 from tokenpnl_analytics.whatif.measure import MARGIN, SEED, Scope, differs, measured, runs_meant
-from tokenpnl_analytics.whatif.replay import Replayed, begun
+from tokenpnl_analytics.whatif.replay import Replayed, begun, ends
 from tokenpnl_analytics.whatif.resampling.halves import Winner, score_winner
 from tokenpnl_analytics.whatif.resampling.replicates import Figure, paired_replicates
 from tokenpnl_analytics.whatif.resampling.simultaneous import simultaneous_intervals
@@ -95,7 +95,7 @@ def compared_scenarios(
         waterfall = _waterfall(baseline, ordered, steps)
         scopes.append(pl.any_horizontal([one.where.expr() for one in ordered]))
         combined = measured(baseline, _together(ordered, steps), Scope(COMBINED, COMBINED, scopes[-1], margin))
-    tornado = _tornado(waterfall, steps) if combined else _tornado_alone(usable, alone, results)
+    tornado = _tornado(baseline, waterfall, steps) if combined else _tornado_alone(usable, alone, results)
     simultaneous, winner = _tried(baseline, [one.name for one in usable], [alone[one.name] for one in usable])
     at_once = tuple(simultaneous.get(one.name, result.saving) for one, result in zip(scenarios, results, strict=True))
     return Comparison(
@@ -215,15 +215,20 @@ def _waterfall(baseline: Baseline, ordered: Sequence[Scenario], steps: Sequence[
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _tornado(waterfall: pl.DataFrame, steps: Sequence[Replayed]) -> pl.DataFrame:
+def _tornado(baseline: Baseline, waterfall: pl.DataFrame, steps: Sequence[Replayed]) -> pl.DataFrame:
     """Return the combined saving with one assumption of one step at its ends, the other steps as they are."""
-    saved = [float(saving) for saving in waterfall["saving_usd"]]
-    whole = sum(saved)
-    rows = [
-        (name, assumption, whole - stated + low, whole, whole - stated + high)
-        for name, stated, step in zip(waterfall["scenario"], saved, steps, strict=True)
-        for assumption, (low, high) in step.saving_by_assumption.items()
-    ]
+    whole = float(waterfall["saving_usd"].sum())
+    before = (begun(baseline), *(step.attempts for step in steps))
+    rows = []
+    for name, start, step in zip(waterfall["scenario"], before, steps, strict=False):
+        if not step.saving_by_assumption:
+            continue
+        # Ends know the price of calls that another step leaves unpriced, so they count from the step's own saving.
+        stated, _ = ends(start, step.attempts, step.attempts, baseline.card, step.cards)
+        rows += [
+            (name, assumption, whole + low - stated, whole, whole + high - stated)
+            for assumption, (low, high) in step.saving_by_assumption.items()
+        ]
     return _widest_first(rows)
 
 

@@ -219,3 +219,21 @@ def test_a_loss_of_success_is_one_of_the_runs_that_a_scenario_may_touch() -> Non
         2 * sure.high, rel=0.02
     )  # another order of clusters draws otherwise
     assert found.frontier.filter(scenario="once")["success_low"].to_list() == [0.75]
+
+
+def test_a_range_holds_the_saving_also_where_another_step_leaves_calls_unpriced() -> None:
+    to_nobody = {"when": {"step": ["check"]}, "to": {"model": "nothing", "provider": "x"}}
+    route = {"family": "route", "name": "route", "rules": [to_nobody, {"to": MINI["to"]}]}
+    rows = [row | {"step": "check" if k % 2 else "draft"} for k, row in enumerate(many(40))]
+    found = compared_scenarios(traffic(*rows), scenarios(HALF, route))
+    assert found.waterfall["saving_usd"][0] == 10  # twenty calls keep a price; half of $1 of output is saved on each
+    row = found.tornado.filter(scenario="half").to_dicts()[0]
+    assert row["low_usd"] < row["stated_usd"] == pytest.approx(row["high_usd"])  # at worst answers are as long as now
+
+
+def test_another_tier_is_compared_row_by_row_also_where_a_cap_has_added_some() -> None:
+    flex = {"family": "reprice", "name": "flex", "service_tier": "flex", "where": {"model": ["gpt-4o"]}}
+    found = compared_scenarios(forty(), scenarios(SHORT, flex))
+    assert found.combined is not None
+    # This model has no such tier: forty calls and their forty summaries cost what they cost.
+    assert found.waterfall["saving_usd"][1] == 0

@@ -170,12 +170,11 @@ def _same_price(frame: pl.DataFrame, found: Replayed, baseline: Baseline, scenar
     """Yield a sentence where a tier was asked for that the prices do not know: then nothing is cheaper there."""
     if scenario.service_tier in (None, _STANDARD):
         return
-    mine = pl.col("touched_by").eq_missing(scenario.name)
+    mine = found.attempts["touched_by"].eq_missing(pl.Series([scenario.name]))
     moved = found.attempts.filter(mine)
     cards = {**baseline.cards, **found.cards}
     again = repriced(moved, baseline.card, cards)["token_usd"]
-    before = frame.filter(pl.col("position").is_in(moved["position"].implode()))
-    was = repriced(before, baseline.card, cards)["token_usd"]
+    was = repriced(frame.filter(mine), baseline.card, cards)["token_usd"]
     same = int((again == was).fill_null(value=False).sum())
     if same:
         yield f"{same} of {moved.height} calls cost the same there: they have no {scenario.service_tier} price."

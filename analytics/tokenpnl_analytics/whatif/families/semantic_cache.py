@@ -42,12 +42,15 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: SemanticCache) -> 
     low, high = wilson_interval(round(hit * n_pairs), n_pairs)
     n_hits = round(hit * n_pairs)
     worst = wilson_interval(round(wrong * n_hits), n_hits)[1] if n_hits else 1.0
+    # One wrong answer is enough for a run to fail, and a run asks several times.
+    n_runs = now["run_id"].n_unique()
+    lost = min(1.0, high * worst * now.height / n_runs)
     ends = (token_usd * low - lookups, token_usd * high - lookups)
     return Replayed(
         attempts,
         Evidence.ASSUMED,
         Evidence.BOUNDED,
-        success=Estimate(None, -high * worst, 0.0, n_pairs, "bounds: every wrong hit fails its run, or none does"),
+        success=Estimate(None, -lost, 0.0, n_pairs, "bounds: every wrong hit fails its run, or none does"),
         saving_range=ends,
         saving_by_assumption={f"hit share of {n_pairs:,} labelled pairs, Wilson 95%": ends},
         assumptions=(
