@@ -259,10 +259,11 @@ def _spans(owner: dict[str, Any], run_id: str, spans: list[tuple[Any, ...]], end
 
 
 def _between(frame: pl.DataFrame, since: datetime | None, until: datetime | None, where: Any) -> pl.DataFrame:
+    at = pl.col("started_at" if "started_at" in frame.columns else "effective_at")
     if since is not None:
-        frame = frame.filter(pl.col("started_at") >= since)
+        frame = frame.filter(at >= since)
     if until is not None:
-        frame = frame.filter(pl.col("started_at") < until)
+        frame = frame.filter(at < until)
     for column, values in (where or {}).items():
         frame = frame.filter(pl.col(column).is_in(values, nulls_equal=True))
     return frame

@@ -95,6 +95,20 @@ def test_the_page_shows_paid_and_idle_and_the_options_side_by_side(page: AppTest
     assert where["Costed by"].to_list() == ["token prices", "GPU time"]
 
 
+def test_the_page_shows_prepaid_credit_and_what_is_left_of_it(page: AppTest, home: Path) -> None:
+    assert "Prepaid credit" not in said(page)
+    stated = Home.at(home).config / "commitments.yaml"
+    stated.write_text("prepaid:\n  - {name: start, provider: openai, amount: 1, bought_on: 2020-01-01}\n")
+    try:
+        page.run()
+        assert not page.exception
+        (row,) = next(frame.value for frame in page.dataframe if "Credit" in frame.value.columns).to_numpy().tolist()
+        # The vendor's one call: 1,002 tokens in at $0.15 and 101 out at $0.60 a million are $0.00021.
+        assert row == ["start", "openai", "never", "$1.00", "$0.00021", "$0", "$1.00"]
+    finally:
+        stated.unlink()
+
+
 def test_a_broken_file_is_named_with_its_line(page: AppTest, home: Path) -> None:
     rules = Home.at(home).config / "gpus.yaml"
     rules.write_text("pools:\n  - {name: house}\n", encoding="utf-8")

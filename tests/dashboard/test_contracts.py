@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from streamlit.testing.v1 import AppTest
+from tests.dashboard.frames import book_of
 from tests.dashboard.months import NOVEMBER_5, OCTOBER_5, load, run
+from tests.dashboard.test_pages import APP, opened, said
 
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.rules.agents import AgentsFile
+from tokenpnl_dashboard import state
 from tokenpnl_dashboard.book import open_book
 from tokenpnl_dashboard.cli import tokenpnl as program
 from tokenpnl_dashboard.questions.contracts import agents_frame, breaches_frame, checked, over_limit
@@ -82,6 +86,25 @@ def test_every_surface_says_the_same_over_limit_cost(home: Home) -> None:
     rows = rows["rows"] if isinstance(rows, dict) else rows
     assert [row["over_limit_usd"] for row in rows] == ["0.042", "0.021"]
     assert [row["effective_usd"] for row in rows] == ["0.063", "0.042"]
+
+
+def test_the_page_of_waste_shows_over_limit_cost_as_a_memo_with_every_breach(home: Home) -> None:
+    with open_book(home) as book:
+        state.serve(book, home)
+        app = AppTest.from_file(APP, default_timeout=60)
+        app.query_params["period"] = "all"
+        app.switch_page("views/waste.py").run()
+        assert not app.exception
+        agents, breaches = (frame.value for frame in app.dataframe[-2:])
+    assert "Memo: what ran past an agent's contract" in said(app)
+    assert "Never added in" in said(app)
+    assert agents.to_numpy().tolist() == [["desk", "2", "2", "0%", "$0.0630"]]
+    assert [expander.label for expander in app.expander] == ["2 breaches"]
+    assert breaches.iloc[:, 0].to_list() == ["run-1", "run-2"]
+
+
+def test_without_a_contract_the_page_of_waste_has_no_memo() -> None:
+    assert "Memo: what ran past" not in said(opened("waste", book_of(40), period="all"))
 
 
 @pytest.mark.parametrize("words", [("pnl", "--by", "agent"), ("contracts", "--by", "model")], ids=" ".join)

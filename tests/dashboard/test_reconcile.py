@@ -185,3 +185,16 @@ def test_the_page_of_a_closed_month_shows_it_as_closed_and_as_it_reads_now(home:
     assert not app.exception
     assert "approved by bob" in said(app)
     assert "As closed, and as it reads now" in said(app)
+
+
+def test_the_page_shows_what_a_month_used_of_prepaid_credit(home: Home) -> None:
+    assert "Prepaid credit" not in said(opened(home))
+    (home.config / "commitments.yaml").write_text(
+        "prepaid:\n  - {name: start, provider: openai, amount: 100, bought_on: 2026-10-01}\n"
+    )
+    app = opened(home)
+    assert not app.exception
+    assert "Prepaid credit" in said(app)
+    (row,) = next(frame.value for frame in app.dataframe if "Credit" in frame.value.columns).to_numpy().tolist()
+    # Three calls of October at $0.021.
+    assert row == ["start", "openai", "$100.00", "$0.0630", "$0", "$99.94"]

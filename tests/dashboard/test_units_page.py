@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
-from tests.dashboard.frames import FrameBook, book_of, empty_book
+from tests.dashboard.frames import NOW, FrameBook, book_of, empty_book
 from tests.dashboard.test_pages import APP, said
 
-from tokenpnl_analytics.periods import Period
+from tokenpnl_analytics.periods import Period, parse_period
 from tokenpnl_dashboard import state
-from tokenpnl_dashboard.questions.reports import Asked, units
+from tokenpnl_dashboard.questions.reports import Asked, units, units_against
+from tokenpnl_dashboard.shapes.unit_tables import difference
 from tokenpnl_ingest.control import ControlStore, Reconciled
 from tokenpnl_ingest.home import Home
 
@@ -131,6 +132,25 @@ def test_a_changed_definition_breaks_the_trend_of_the_statement_aloud(ruled: Hom
     assert "breaks there" in said(app)
     assert "version 2 from 1 Nov 2026" in said(app)
     assert "1 Nov 2026: trends break" in set(opened(BOOKS["many"], ruled, period="all").dataframe[2].value.iloc[:, -1])
+
+
+def test_a_period_is_set_against_the_one_before_with_the_figures_of_the_command_line() -> None:
+    book = BOOKS["many"]
+    weeks = "2026-10-20..2026-11-05"  # everything in them has settled, so that the moment of reading does not count
+    app = opened(book, period=weeks)
+    assert not app.exception
+    assert "This period against the one before" in said(app)
+    shown = next(frame.value for frame in app.dataframe if "Before" in frame.value.columns).set_index("Workflow")
+    period = parse_period(weeks, now=NOW)
+    asked, earlier = Asked(period, NOW, "workflow", "UTC"), period.previous()
+    assert earlier is not None
+    for row in units_against(book, asked, earlier).iter_rows(named=True):
+        assert shown.loc[row["workflow"], "Difference"] == difference(row)
+        assert shown.loc[row["workflow"], "Successes before"] == f"{row['successes_before']:,}"
+
+
+def test_all_time_has_nothing_before_it_to_be_set_against() -> None:
+    assert "against the one before" not in said(opened(BOOKS["many"], period="all"))
 
 
 def test_a_disclosure_line_stands_under_the_figures() -> None:

@@ -212,7 +212,7 @@ class Store:
         return connection
 
     def _read_marks(self) -> None:
-        self._booked_batch_no: int = self._newest_batch_of(BOOKED.name)
+        self._booked_batch_no = self._newest_batch_of(BOOKED.name)
         self._changed(self._newest_batch_of(BATCHES.name))
 
     def _newest_batch_of(self, table: str) -> int:
