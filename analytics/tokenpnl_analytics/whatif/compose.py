@@ -203,8 +203,14 @@ def _waterfall(baseline: Baseline, ordered: Sequence[Scenario], steps: Sequence[
     }
     if not steps:
         return pl.DataFrame(schema=schema)
-    # Attempts whose cost is unknown after any step are left out of all, so that the steps add up.
     costs = compared(baseline, steps)
+    names = ["before_usd", *(f"after_{arm}_usd" for arm in range(len(steps)))]
+    # A cost that no step before the last knows is booked where it is known again, so that the steps add up to the
+    # combined saving, which is of attempts known at first and at last.
+    costs = costs.with_columns(
+        (pl.col(names[0]).is_not_null() & pl.col(names[-1]).is_not_null()).alias("known"),
+        *(pl.coalesce(reversed(names[: place + 1])).alias(name) for place, name in enumerate(names)),
+    )
     total = cost_usd(baseline.attempts)
     saved = [saving_usd(costs, arm) for arm in range(len(steps))]
     place = {family.value: step for step, families in ORDER for family in families}

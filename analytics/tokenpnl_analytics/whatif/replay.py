@@ -109,9 +109,16 @@ def freed_pools(baseline: Baseline, moving: pl.DataFrame) -> list[str]:
 
 
 def given_back(frame: pl.DataFrame, pools: Sequence[str]) -> pl.DataFrame:
-    """Return the frame without the cost of these pools, their idle time included: nothing uses them any more."""
-    freed = pl.when(pl.col("pool").is_in(list(pools)) & ~pl.col("added")).then("capacity_usd").otherwise(_ZERO)
-    return frame.with_columns((pl.col("extra_usd") - freed).alias("extra_usd"))
+    """Return the frame without the cost of these pools, their idle time included: nothing uses them any more.
+
+    Its rows name no pool any more, so that none is given back twice.
+    """
+    theirs = pl.col("pool").is_in(list(pools)).fill_null(value=False)
+    freed = pl.when(theirs & ~pl.col("added")).then("capacity_usd").otherwise(_ZERO)
+    return frame.with_columns(
+        (pl.col("extra_usd") - freed).alias("extra_usd"),
+        pl.when(theirs).then(None).otherwise("pool").alias("pool"),
+    )
 
 
 def refused(frame: pl.DataFrame, because: str, *, to_log: tuple[str, ...] = ()) -> Replayed:

@@ -1,10 +1,12 @@
 """Several scenarios on one baseline; the laws that every composition keeps."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -237,3 +239,25 @@ def test_another_tier_is_compared_row_by_row_also_where_a_cap_has_added_some() -
     assert found.combined is not None
     # This model has no such tier: forty calls and their forty summaries cost what they cost.
     assert found.waterfall["saving_usd"][1] == 0
+
+
+def test_steps_sum_to_the_combined_saving_also_where_one_of_them_has_no_price() -> None:
+    to_nobody = {"when": {"step": ["check"]}, "to": {"model": "nothing", "provider": "x"}}
+    route = {"family": "route", "name": "route", "rules": [to_nobody, {"to": MINI["to"]}]}
+    rows = [row | {"step": "check" if k % 2 else "draft"} for k, row in enumerate(many(40))]
+    found = compared_scenarios(traffic(*rows), scenarios(route, OWN))
+    assert found.combined is not None
+    # Twenty calls cost 21 cents at the mini; what the others cost at nobody is not known. The fleet costs 6.72 for all.
+    assert found.waterfall["saving_usd"].to_list() == [20 * Decimal("3.29"), 20 * Decimal("3.71") - Decimal("6.72")]
+    assert found.waterfall["saving_usd"].sum() == found.combined.saving_usd
+
+
+def test_a_pool_is_given_back_once() -> None:
+    calls = forty()
+    capacity = pl.lit(Decimal(1)).cast(pl.Decimal(38, 12))
+    paid = calls.attempts.with_columns(
+        pl.lit("ours").alias("pool"), capacity.alias("capacity_usd"), (pl.col("cost_usd") + capacity).alias("cost_usd")
+    )
+    found = compared_scenarios(replace(calls, attempts=paid), scenarios(OWN, OWN | {"name": "again"}))
+    # The first fleet stands in place of 140 for tokens and 40 for the pool; the second one comes on top.
+    assert found.waterfall["after_usd"].to_list() == [Decimal("6.72"), Decimal("13.44")]
