@@ -66,6 +66,32 @@ def test_prompts_in_blocks_are_billed_by_every_rule() -> None:
     assert any("anthropic 1h" in sentence and "costs more by 5.0%" in sentence for sentence in report.sentences)
 
 
+def test_the_bill_is_told_by_the_ten_minutes_so_that_one_sees_the_cache_warm() -> None:
+    first = b'{"timestamp": 0, "input_length": 2048, "hash_ids": [1, 2, 3, 4]}\n'
+    report = cache_report(first + first.replace(b": 0,", b": 600000,"), name="t", policies=[Eviction.LRU])
+    assert report.warming is not None
+    hour = report.warming.filter(rule="anthropic 1h").select("begins_s", "factor").rows()
+    # Written at 2 when it is cold; ten minutes later read at 0.1.
+    assert hour == [(0, pytest.approx(2.0)), (600, pytest.approx(0.1))]
+
+
+def test_labelled_pairs_give_what_a_semantic_cache_would_answer_and_get_wrong(tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("similarity,same_answer\n0.99,true\n0.97,true\n0.95,false\n0.5,false\n0.98,\n")
+    printed, told = called("--pairs", str(pairs), "--json")
+    row = next(row for row in json.loads(printed)["semantic"] if row["threshold"] == 0.95)
+    # Of four labelled pairs three lie at 0.95 or above; one of them has another answer.
+    assert (row["n"], row["hits"], row["wrong"]) == (4, 3, 1)
+    assert "hit_share" in told
+
+
+def test_a_cache_needs_a_trace_or_pairs() -> None:
+    import click
+
+    with pytest.raises(click.UsageError, match="--trace or --pairs"):
+        called("--json")
+
+
 def test_frozen_sizes_are_told() -> None:
     frozen = cache_report(CHANGING, name="t", policies=[Eviction.LRU], capacities=[4])
     assert "1 references change the size of an object" in frozen.sentences[1]

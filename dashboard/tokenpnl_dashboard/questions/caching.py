@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 
 import numpy as np
 import polars as pl
 
-from tokenpnl.errors import ConfigurationError
+from tokenpnl.errors import ConfigurationError, RefusedInputError
 from tokenpnl_analytics.rules.scenario_families import Eviction
 from tokenpnl_analytics.whatif.caching.curve import miss_ratio_curve
 from tokenpnl_analytics.whatif.caching.lifetimes import ttl_curve
-from tokenpnl_analytics.whatif.caching.prompt_bill import bill, prompt_tokens
+from tokenpnl_analytics.whatif.caching.prompt_bill import bill, bill_over_time, prompt_tokens
 from tokenpnl_analytics.whatif.caching.prompt_rules import READ, PromptRule, prompt_rule
 from tokenpnl_analytics.whatif.caching.references import changed_sizes, frozen_sizes
 from tokenpnl_analytics.whatif.caching.replay import Cache, replay
+from tokenpnl_analytics.whatif.caching.semantic import NO_PAIRS, semantic_curve
 from tokenpnl_analytics.whatif.caching.traces import Trace, read_trace
 
 LIFETIMES_S = (60.0, 300.0, 900.0, 3600.0, 86_400.0)
@@ -26,6 +28,11 @@ PROMPT_RULES = (
     ("google", "gemini-2.5-flash", "gemini implicit"),
 )
 _CAPACITIES = 8
+_STRETCH_S = 600
+_THRESHOLDS = (0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99)
+SEMANTIC_NEXT = (
+    "Take hit_share, wrong_share and n (as n_pairs) of one threshold into a scenario of family semantic_cache."
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,7 @@ class CacheReport:
         curve: exact LRU curve at the same capacities, in the unit of the sizes: see `miss_ratio_curve`.
         lifetimes: what each lifetime would hit without a limit of size: see `ttl_curve`.
         prompts: input bill by providers' rules, relative to no cache (one row each); None: the trace has no prompts.
+        warming: the same for every ten minutes, so that one sees the cache warm.
         sentences: what they say.
     """
 
@@ -44,6 +52,7 @@ class CacheReport:
     curve: pl.DataFrame = field(repr=False)
     lifetimes: pl.DataFrame = field(repr=False)
     prompts: pl.DataFrame | None = field(repr=False)
+    warming: pl.DataFrame | None = field(repr=False)
     sentences: tuple[str, ...] = ()
 
 
@@ -79,10 +88,33 @@ def cache_report(
     asked = trace.references if plain_sizes else references
     caches = replay(asked, [Cache(policy, size, ttl_s=ttl_s) for size in sizes for policy in policies])
     lifetimes = ttl_curve(references, LIFETIMES_S, refreshed=True)
-    prompts = None if trace.requests is None else _bills(trace.requests)
+    prompts, warming = (None, None) if trace.requests is None else _bills(trace.requests)
     curve = miss_ratio_curve(references, sizes)
     told = _sentences(trace, caches, changed, plain=plain_sizes)
-    return CacheReport(caches, curve, lifetimes, prompts, (*told, *_bill_sentences(prompts)))
+    return CacheReport(caches, curve, lifetimes, prompts, warming, (*told, *_bill_sentences(prompts)))
+
+
+def semantic_report(data: bytes, *, name: str) -> pl.DataFrame:
+    """Return what a semantic cache would answer, and get wrong, at usual thresholds; result of `semantic_curve`.
+
+    Args:
+        data: CSV of a random sample of requests: `similarity` to the most similar earlier one, `same_answer` (true,
+            false, or empty: not labelled).
+        name: of the file, for messages.
+
+    Raises:
+        RefusedInputError: the columns are not there, or no pair is labelled.
+    """
+    try:
+        pairs = pl.read_csv(data, schema_overrides={"similarity": pl.Float64, "same_answer": pl.Boolean})
+        found = semantic_curve(pairs, _THRESHOLDS)
+    except pl.exceptions.PolarsError as error:
+        raise RefusedInputError(
+            f"{name}: expected a CSV with similarity (a number) and same_answer (true or false): {error}"
+        ) from None
+    if found.is_empty():
+        raise RefusedInputError(f"{name}: {NO_PAIRS}; label some")
+    return found
 
 
 def _usual(references: pl.DataFrame) -> list[int]:
@@ -91,10 +123,15 @@ def _usual(references: pl.DataFrame) -> list[int]:
     return sorted({max(1, everything >> step) for step in range(_CAPACITIES)})
 
 
-def _bills(requests: pl.DataFrame) -> pl.DataFrame:
+def _bills(requests: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the input bill of each rule, whole and by stretches of ten minutes."""
     rules = [rule for rule in (_rule(*named) for named in PROMPT_RULES) if rule is not None]
-    rows = [bill(prompt_tokens(requests, rule), rule) for rule in rules]
-    return pl.concat(rows).with_columns(pl.Series("models", [", ".join(rule.models) for rule in rules]))
+    tokens = [(prompt_tokens(requests, rule), rule) for rule in rules]
+    whole, stretches = (
+        pl.concat(made(billed, rule).with_columns(models=pl.lit(", ".join(rule.models))) for billed, rule in tokens)
+        for made in (bill, partial(bill_over_time, every_s=_STRETCH_S))
+    )
+    return whole, stretches
 
 
 def _rule(provider: str, model: str, name: str, on: date = READ) -> PromptRule | None:

@@ -13,7 +13,7 @@ from tokenpnl_analytics.whatif.replay import Replayed, ends, refused, touched
 from tokenpnl_analytics.whatif.result import Estimate, Evidence
 from tokenpnl_analytics.whatif.retries.chains import Ended, cases_of, linked_tries, tries_of
 from tokenpnl_analytics.whatif.retries.hazards import hazards, reached
-from tokenpnl_analytics.whatif.retries.limits import Breaker, limited, longer_timeout, spared_by_breaker
+from tokenpnl_analytics.whatif.retries.limits import Breaker, fallback_order, limited, longer_timeout, spared_by_breaker
 
 _TO_LOG = ("Every attempt with number, reason and error (tokenpnl.attempts), also those that failed.",)
 
@@ -25,7 +25,8 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Retry) -> Replayed
     later may make up for it; so success is bounded. Limits hold within a call; `measured` counts hazards over the
     calls of re-runs of one business id within 24 hours: `hazards`, `hazards_by_error`, `hazards_after` (giving up and
     time-outs of the scenario compete), `reached` (share of chains answered within k tries, between its bounds, before
-    and after) and `reruns` (hazards of the cases themselves).
+    and after), `reruns` (hazards of the cases themselves), and where fallbacks are named `fallbacks` (what is known of
+    each as the first to be asked).
     """
     made = frame.with_row_index("row").with_columns(touched(scenario.where).alias("meant"))
     made = made.filter(pl.col("kept") & ~pl.col("added")).filter(pl.col("meant").any().over("call_key"))
@@ -55,11 +56,11 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: Retry) -> Replayed
         falsified_by=("Calls that are answered although their attempts were cut.",),
         to_log=_TO_LOG,
         caveats=("More attempts than were ever made, and longer time-outs, are not identifiable.",),
-        measured=_measured(baseline, made, tries),
+        measured=_measured(baseline, made, tries, scenario),
     )
 
 
-def _measured(baseline: Baseline, made: pl.DataFrame, tries: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def _measured(baseline: Baseline, made: pl.DataFrame, tries: pl.DataFrame, scenario: Retry) -> dict[str, pl.DataFrame]:
     linked = linked_tries(made, baseline.runs).join(
         tries.select("row", "stopped", "cut"), on="row", maintain_order="left"
     )
@@ -68,7 +69,9 @@ def _measured(baseline: Baseline, made: pl.DataFrame, tries: pl.DataFrame) -> di
         reached(found).with_columns(pl.lit(name).alias("limits"))
         for name, found in (("before", before), ("after", after))
     ]
+    order = [target.model for target in scenario.fallbacks]
     return {
+        **({"fallbacks": fallback_order(tries, order)} if order else {}),
         "hazards": before,
         "hazards_by_error": hazards(linked, by=["after"]),
         "hazards_after": after,

@@ -59,7 +59,7 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: SelfHost) -> Repla
     same = scenario.model is None
     freed = freed_pools(baseline, meant)
 
-    tokens = int(rows["input_total_tokens"].sum() + rows["output_total_tokens"].sum())
+    tokens = int(rows.select(pl.sum_horizontal(pl.col("input_total_tokens", "output_total_tokens").sum())).item())
 
     def at(usd: Decimal) -> pl.DataFrame:
         fleet = replace(found, usd=usd)

@@ -126,7 +126,8 @@ def cluster_error(values: Floats, cluster: Codes) -> float | None:
     """Return the standard error of a mean over clusters (`standard_error`); None: one cluster."""
     if int(cluster.max()) < 1:
         return None
-    return standard_error(np.bincount(cluster, values), np.bincount(cluster).astype(np.float64))
+    sums = (np.bincount(cluster, counted).astype(np.float64) for counted in (values, np.ones(len(values))))
+    return standard_error(*sums)
 
 
 def _effective(w: Floats) -> float:

@@ -69,6 +69,9 @@ def test_other_fallbacks_leave_success_open() -> None:
     other = Retry(name="other", fallbacks=(Target(model="mistral-small-2603", provider="mistral"),))
     found = replay(mail(), begun(mail()), other)
     assert (found.success, found.success_evidence) == (None, Evidence.NOT_IDENTIFIABLE)
+    # It was never asked first, so nothing is known of it there.
+    known = found.measured["fallbacks"].select("model", "place", "n_first", "first_share", "evidence").row(0)
+    assert known == ("mistral-small-2603", 1, 0, None, "not_identifiable")
 
 
 def test_bounds_of_what_is_answered_fall_with_the_limit() -> None:
