@@ -93,3 +93,8 @@ def test_csv_keeps_negative_money_a_number() -> None:
 def test_a_document_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"cost_usd": Decimal("2.0")})
     assert json.loads(capsys.readouterr().out) == {"cost_usd": "2"}
+
+
+def test_a_head_of_several_words_keeps_their_spaces() -> None:
+    assert broken_head("Would have saved", 11) == "Would have\nsaved"
+    assert broken_head("It cost", 9) == "It cost"

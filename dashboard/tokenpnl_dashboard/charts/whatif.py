@@ -13,7 +13,7 @@ from tokenpnl_dashboard.charts import theme
 from tokenpnl_dashboard.charts.budgets import CHEAPER, DEARER
 from tokenpnl_dashboard.charts.pnl import STEP_HEIGHT, Chart, layout
 from tokenpnl_dashboard.charts.theme import Ink
-from tokenpnl_dashboard.shapes.whatif_words import EVIDENCE
+from tokenpnl_dashboard.shapes.whatif_words import EVIDENCE, signed_usd
 
 Row = dict[str, Any]
 
@@ -157,10 +157,10 @@ def tornado(rows: Sequence[Row], ink: Ink) -> Chart:
             base=[low],
             width=0.32,
             marker={"color": _WHISKER, "line": {"width": 0}},
-            hovertext=words.between(low, high) if low >= 0 else f"{words.usd(low)} to {words.usd(high)}",
+            hovertext=f"{signed_usd(low)} to {signed_usd(high)}",
             hovertemplate="<b>%{y}</b> %{hovertext}<extra></extra>",
         )
-        _captions(figure, {"name": row["assumption"], "label": f"{words.usd(low)} to {words.usd(high)}"}, ink)
+        _captions(figure, {"name": row["assumption"], "label": f"{signed_usd(low)} to {signed_usd(high)}"}, ink)
     figure.add_scatter(
         x=[row["base"] for row in ordered],
         y=names,
@@ -170,7 +170,7 @@ def tornado(rows: Sequence[Row], ink: Ink) -> Chart:
     )
     figure.update_xaxes(tickformat="$,~g", nticks=5, gridcolor=ink.line, zeroline=False)
     _by_name(figure, names)
-    said = "; ".join(f"{row['assumption']}: {words.usd(row['low'])} to {words.usd(row['high'])}" for row in ordered)
+    said = "; ".join(f"{row['assumption']}: {signed_usd(row['low'])} to {signed_usd(row['high'])}" for row in ordered)
     table = pl.DataFrame(
         {
             "Assumption": names,
@@ -279,11 +279,11 @@ def _saving_row(result: Result, per_month: float) -> Row:
     saving = result.saving
     monthly = [None if value is None else value * per_month for value in (saving.value, saving.low, saving.high)]
     if monthly[0] is None:
-        label = "no figure" if monthly[1] is None else f"between {words.usd(monthly[1])} and {_end(monthly[2])}"
+        label = "no figure" if monthly[1] is None else f"between {signed_usd(monthly[1])} and {_end(monthly[2])}"
     else:
-        label = f"<b>{words.usd(monthly[0])}</b> a month"
+        label = f"<b>{signed_usd(monthly[0])}</b> a month"
         if monthly[1] is not None and monthly[2] is not None:
-            label += f"  ({words.usd(monthly[1])} to {words.usd(monthly[2])})"
+            label += f"  ({signed_usd(monthly[1])} to {signed_usd(monthly[2])})"
     return {
         "name": named(result),
         "evidence": result.evidence,
@@ -293,7 +293,7 @@ def _saving_row(result: Result, per_month: float) -> Row:
 
 
 def _end(value: float | None) -> str:
-    return "no upper bound" if value is None else words.usd(value)
+    return "no upper bound" if value is None else signed_usd(value)
 
 
 def _captions(figure: go.Figure, row: Row, ink: Ink) -> None:

@@ -57,11 +57,20 @@ def _told(report: "Report") -> "Iterator[str]":
 
 
 def _together(report: "Report") -> "Iterator[str]":
-    from tokenpnl_dashboard.shapes.whatif_words import curve_words, step_words, tornado_words, week_words, winner_words
+    from tokenpnl_dashboard.shapes.whatif_words import (
+        at_once_words,
+        curve_words,
+        step_words,
+        tornado_words,
+        week_words,
+        winner_told,
+    )
 
     compared = report.compared
     yield from step_words(compared.waterfall)
     yield from tornado_words(compared.tornado)
     yield from curve_words(compared.measured)
     yield from week_words(report.weeks)
-    yield from winner_words(compared)
+    if (best := winner_told(compared, report.baseline.cluster_level)) is not None:
+        yield best
+    yield from at_once_words(compared)

@@ -1,6 +1,6 @@
 """The results of a scenario file: savings, one card a change, all together, what it hangs on, and what to apply."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 import polars as pl
@@ -14,7 +14,16 @@ from tokenpnl_dashboard.charts import whatif as charts
 from tokenpnl_dashboard.parts import cards
 from tokenpnl_dashboard.questions.applying import applied_of
 from tokenpnl_dashboard.questions.whatif import Report
-from tokenpnl_dashboard.shapes.whatif_words import DAYS_OF_A_MONTH, Block, baseline_words, block, headline
+from tokenpnl_dashboard.shapes.measured_tables import measured
+from tokenpnl_dashboard.shapes.whatif_words import (
+    DAYS_OF_A_MONTH,
+    Block,
+    baseline_words,
+    block,
+    headline,
+    week_told,
+    winner_told,
+)
 from tokenpnl_dashboard.state import ink
 
 _BADGE: Mapping[Evidence, Literal["green", "blue", "orange", "gray", "violet"]] = {
@@ -109,25 +118,7 @@ def _measured(frames: Mapping[str, pl.DataFrame], place: int) -> None:
     for name, frame in frames.items():
         if name in _FRAMES and frame.height:
             with st.expander(_FRAMES[name], expanded=name == "options"):
-                cards.table(_for_eyes(frame), alt=_FRAMES[name])
-
-
-def _for_eyes(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with its figures in words and its columns as titles."""
-    texts: dict[str, Callable[..., str]] = {
-        "usd": words.usd,
-        "share": words.percent,
-        "ratio": lambda value: words.UNKNOWN if value is None else f"{value:,.2f}",
-        "_ms": words.duration,
-        "utilisation": words.percent,
-        "hazard": words.percent,
-    }
-    columns = []
-    for column in frame.get_columns():
-        said = next((text for end, text in texts.items() if end in column.name), None)
-        plain = column if said is None else pl.Series(column.name, [said(value) for value in column], pl.String)
-        columns.append(plain.alias(words.title(column.name).replace("usd", "USD").replace("Usd", "USD")))
-    return pl.DataFrame(columns)
+                cards.table(measured(frame), alt=_FRAMES[name])
 
 
 def _together(report: Report) -> None:
@@ -198,19 +189,8 @@ def _frontier(report: Report) -> None:
 
 
 def _at_once(report: Report) -> None:
-    compared = report.compared
-    if compared.winner is None:
-        return
-    name, winner = compared.winner
-    held = winner.held_out
-    st.caption(
-        words.markdown(
-            "Several changes were tried, so the best one may only look best. "
-            f"Chosen on one half of the customers: {name}. "
-            f"On the other half, which had no say, it saves {words.usd(held.value)} "
-            f"({words.usd(held.low)} to {words.usd(held.high)}) in the window."
-        )
-    )
+    if (told := winner_told(report.compared, report.baseline.cluster_level)) is not None:
+        st.caption(words.markdown(told))
 
 
 def _weeks(report: Report) -> None:
@@ -222,7 +202,9 @@ def _weeks(report: Report) -> None:
         {
             "Change": list(shown),
             **{
-                f"Week of {row['week_from']:%-d %b}": [_week(frame, place) for frame in shown.values()]
+                f"Week of {row['week_from']:%-d %b}": [
+                    week_told(frame.row(place, named=True)) for frame in shown.values()
+                ]
                 for place, row in enumerate(first.to_dicts())
             },
         }
@@ -231,13 +213,6 @@ def _weeks(report: Report) -> None:
         cards.heading("Would it have held, week by week?")
         st.caption("The same change on each week alone: its saving, and the calls that change.")
         cards.table(table, alt="Saving of each change in each of the last weeks")
-
-
-def _week(frame: pl.DataFrame, place: int) -> str:
-    n_changed = frame["n_changed"][place]
-    return (
-        f"{words.usd(frame['saving_usd'][place])}, {words.counted(n_changed, 'call')}" if n_changed else words.UNKNOWN
-    )
 
 
 def _apply(report: Report, whole: list[Result]) -> None:

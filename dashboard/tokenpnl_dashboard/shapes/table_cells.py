@@ -3,6 +3,7 @@
 JSON and CSV never come here: programs get every digit.
 """
 
+import re
 from datetime import datetime, time
 from decimal import Decimal
 
@@ -26,13 +27,13 @@ def for_eyes(frame: pl.DataFrame, *, exact: bool = False) -> list[list[object]]:
 
 
 def broken_head(name: str, width: int) -> str:
-    """Return a column's name over several lines, cut after its underscores, each no wider than `width` if it can be."""
+    """Return a column's name over lines cut after underscores and spaces, each no wider than `width` if it can be."""
     lines = [""]
-    for part in name.replace("_", "_ ").split():
-        if lines[-1] and len(lines[-1]) + len(part) > width:
+    for part in re.findall(r"[^_ ]*[_ ]?", name):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
             lines.append("")
         lines[-1] += part
-    return "\n".join(lines)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _days(column: pl.Series) -> list[object]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
 import polars as pl
 
@@ -9,7 +11,7 @@ from tokenpnl_analytics.whatif.baseline import Baseline
 from tokenpnl_analytics.whatif.compose import Comparison
 from tokenpnl_analytics.whatif.costs import cost_usd
 from tokenpnl_analytics.whatif.result import Estimate, Evidence, Result
-from tokenpnl_dashboard.words import UNKNOWN, duration, percent, usd
+from tokenpnl_dashboard.words import UNKNOWN, counted, percent, usd
 
 EVIDENCE: dict[Evidence, str] = {
     Evidence.RECOMPUTED: "recomputed: arithmetic on recorded facts, nothing else changes",
@@ -22,6 +24,7 @@ EVIDENCE: dict[Evidence, str] = {
 """The word of each kind of evidence with its meaning."""
 
 DAYS_OF_A_MONTH = 30
+_LIFETIMES = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ def block(result: Result, days: float) -> Block:
     lines.append(("Per success", _per_success(result)))
     lines += [("Log next", sentence) for sentence in result.to_log]
     if result.n_wanted is not None and result.success_evidence is not Evidence.RECOMPUTED:
-        lines.append(("To be sure", f"an experiment with {result.n_wanted:,} runs in each arm"))
+        wanted = f"{result.n_wanted:,}"
+        lines.append(("To be sure", f"an experiment: {wanted} runs with the change, and {wanted} at random without it"))
     lines += [("Note", sentence) for sentence in result.caveats]
     return Block(result.name, headline(result, days), tuple(lines))
 
@@ -64,12 +68,23 @@ def headline(result: Result, days: float) -> str:
         return f"No figure: {result.saving.refused_because or 'refused'}."
     month = DAYS_OF_A_MONTH / days
     value = result.saving.value * month
-    verb = "saves" if value > 0 else "costs" if value < 0 else "saves nothing:"
+    if value == 0:
+        return f"saves nothing; {counted(result.n_calls, 'call')} {_change(result.n_calls)}"
+    verb, more = ("saves", "") if value > 0 else ("costs", " more")
     share = float(result.saving_usd / result.before_usd) if result.before_usd else None
     of_all = f", {percent(abs(share))} of this traffic's cost" if share else ""
     interval = _interval(result.saving, month if value >= 0 else -month)
-    told = f"{verb} {usd(abs(value))} in {DAYS_OF_A_MONTH} days{interval}{of_all}"
-    return f"{told}; {result.n_calls:,} calls change"
+    told = f"{verb} {usd(abs(value))}{more} in {DAYS_OF_A_MONTH} days{interval}{of_all}"
+    return f"{told}; {counted(result.n_calls, 'call')} {_change(result.n_calls)}"
+
+
+def signed_usd(value: float | Decimal | None) -> str:
+    """Return an amount for the middle of a sentence, where parentheses stand already: a loss has a minus, `−$0.42`."""
+    return usd(value) if value is None or value >= 0 else f"−{usd(-value)}"
+
+
+def _change(n_calls: int) -> str:
+    return "changes" if n_calls == 1 else "change"
 
 
 def _interval(estimate: Estimate, factor: float) -> str:
@@ -80,7 +95,7 @@ def _interval(estimate: Estimate, factor: float) -> str:
     low, high = ends if factor > 0 else reversed(ends)
     if low == high:
         return ""
-    return f" (95%: {usd(low)} to {usd(high)})"
+    return f" (95%: {signed_usd(low)} to {signed_usd(high)})"
 
 
 def _success(result: Result) -> str:
@@ -89,9 +104,16 @@ def _success(result: Result) -> str:
         return word
     if success.value == success.low == success.high == 0:
         return f"unchanged ({result.success_evidence.value})"
-    value = UNKNOWN if success.value is None else f"{success.value * 100:+.1f} points"
-    ends = [UNKNOWN if end is None else f"{end * 100:+.1f}" for end in (success.low, success.high)]
-    return f"{value} ({ends[0]} to {ends[1]}); {word}"
+    low, high = (UNKNOWN if end is None else _points(end) for end in (success.low, success.high))
+    if success.value is None:
+        return f"somewhere from {low} to {high} points; {word}"
+    return f"{_points(success.value)} points (95%: {low} to {high}); {word}"
+
+
+def _points(share: float) -> str:
+    """Return a change of a share in percentage points with its sign; no change has none."""
+    points = round(share * 100, 1)
+    return "0" if points == 0 else f"{points:+.1f}".replace("-", "−")
 
 
 def _per_success(result: Result) -> str:
@@ -100,7 +122,7 @@ def _per_success(result: Result) -> str:
         return f"not known: {before.refused_because}"
     now = f"{usd(before.value)} now{_ends(before)}"
     if after.value is None:
-        least = "" if after.low is None else f"at least {usd(after.low)} after, "
+        least = "" if after.low is None else f"at least {usd(after.low)} after: "
         return f"{now}; {least}{after.refused_because}"
     return f"{now}, {usd(after.value)} after{_ends(after)}, {before.n:,} settled runs"
 
@@ -109,7 +131,7 @@ def _ends(estimate: Estimate) -> str:
     if estimate.low is None:
         return ""
     high = "no upper limit" if estimate.high is None else usd(estimate.high)
-    return f" ({usd(estimate.low)} to {high})"
+    return f" (95%: {usd(estimate.low)} to {high})"
 
 
 def sentences_of(blocks: Sequence[Block]) -> list[str]:
@@ -126,8 +148,12 @@ def baseline_words(baseline: Baseline) -> str:
     return (
         f"Baseline: {calls} model calls from {baseline.since:%Y-%m-%d} to {baseline.until:%Y-%m-%d} (not included), "
         f"{runs} production runs, {usd(cost_usd(baseline.attempts))}; {percent(baseline.priced_share)} of calls with "
-        f"usage have a price; runs of one {baseline.cluster_level} count as one when it comes to chance."
+        f"usage have a price. A range after 95% is what chance leaves open{_together_by(baseline.cluster_level)}."
     )
+
+
+def _together_by(level: str) -> str:
+    return "" if level == "run" else f"; runs of one {level} count as one there, because they are alike"
 
 
 def step_words(waterfall: pl.DataFrame) -> Iterator[str]:
@@ -135,17 +161,21 @@ def step_words(waterfall: pl.DataFrame) -> Iterator[str]:
     if waterfall.height:
         yield "Together, step by step (each given the steps before it):"
         for row in waterfall.iter_rows(named=True):
-            yield f"  {row['step']:<9}{row['scenario']}: {usd(row['saving_usd'])}, {usd(row['after_usd'])} left"
+            saving = row["saving_usd"]
+            told = f"costs {usd(-saving)} more" if saving < 0 else f"saves {usd(saving)}"
+            yield f"  {row['step']:<9}{row['scenario']}: {told}, {usd(row['after_usd'])} left"
         yield ""
 
 
 def tornado_words(tornado: pl.DataFrame) -> Iterator[str]:
     """Yield what each assumption moves, the widest first."""
     if tornado.height:
-        yield "What the assumptions move (saving in the window, others as stated):"
+        yield "What the saving in the window is at both ends of an assumption, the others as stated:"
         for row in tornado.iter_rows(named=True):
-            ends = f"{usd(row['low_usd'])} to {usd(row['high_usd'])}"
-            yield f"  {row['assumption']} ({row['scenario']}): {ends}, {usd(row['stated_usd'])} as stated"
+            stated = f"{signed_usd(row['stated_usd'])} as stated"
+            ends = f"{signed_usd(row['low_usd'])} to {signed_usd(row['high_usd'])}, {stated}"
+            told = f"{stated}, and at both ends" if row["low_usd"] == row["high_usd"] else ends
+            yield f"  {row['scenario']}, {row['assumption']}: {told}"
         yield ""
 
 
@@ -160,44 +190,70 @@ def curve_words(measured: Mapping[str, Mapping[str, pl.DataFrame]]) -> Iterator[
             # The first size that holds nine tenths of what the largest does.
             enough = curve.filter(1 - pl.col("miss_ratio") >= 0.9 * (1 - least)).row(0, named=True)
             told.append(
-                f"  {name}: room for {curve['capacity'][-1]:,} {of} finds {percent(1 - least)} of them again, room for "
-                f"{enough['capacity']:,} {percent(1 - enough['miss_ratio'])}."
+                f"  {name}: with room for {enough['capacity']:,} {of}, {percent(1 - enough['miss_ratio'])} of all that "
+                f"is asked is found again; with room for {curve['capacity'][-1]:,}, {percent(1 - least)}."
             )
         if by_ttl is not None and by_ttl.height:
             shares = ", ".join(
-                f"{duration(1000 * row['ttl_s'])} {percent(row['hit_share'])}" for row in by_ttl.iter_rows(named=True)
+                f"{percent(row['hit_share'])} within {_lifetime(row['ttl_s'])}" for row in by_ttl.iter_rows(named=True)
             )
-            told.append(f"  {name}: of {of} found again by lifetime, without a limit of size: {shares}.")
+            told.append(f"  {name}: with room for all {of}, found again by lifetime: {shares}.")
     if told:
         yield "What other sizes and lifetimes of the caches would hold (exact, from an empty cache):"
         yield from told
         yield ""
 
 
+def _lifetime(seconds: float) -> str:
+    """Return a lifetime in the largest unit that divides it: `5 minutes`, `7 days`."""
+    size, unit = next((one for one in _LIFETIMES if seconds >= one[0] and seconds % one[0] == 0), (1, "second"))
+    return f"{seconds / size:g} {unit}" + ("" if seconds == size else "s")
+
+
 def week_words(weeks: Mapping[str, pl.DataFrame]) -> Iterator[str]:
     """Yield what each scenario would have saved week by week."""
     shown = {name: frame for name, frame in weeks.items() if frame["saving_usd"].count()}
     if shown:
-        yield "Week by week, oldest first (saving of n calls changed):"
+        yield "Week by week, oldest first (the saving of each week alone, and the calls that change):"
         for name, frame in shown.items():
-            told = [f"{usd(row['saving_usd'])} of {row['n_changed']:,}" for row in frame.iter_rows(named=True)]
-            yield f"  {name}: {', '.join(told)}"
+            yield f"  {name}: {'; '.join(week_told(row) for row in frame.iter_rows(named=True))}"
         yield ""
 
 
-def winner_words(compared: Comparison) -> Iterator[str]:
-    """Yield what the best scenario is worth where it was not chosen, and what holds for all at once."""
-    if compared.winner is not None:
-        name, winner = compared.winner
-        held = winner.held_out
-        if (winner.chosen_on.value or 0) <= 0:
-            yield "None of them saves on the half of the clusters that chose: keep what there is."
-        else:
-            yield (
-                f"Best on one half of the clusters: {name}; on the other half, which had no say, its saving is "
-                f"{usd(held.value)}{_interval(held, 1.0)} in the window."
-            )
+def week_told(week: Mapping[str, Any]) -> str:
+    """Return the saving of one week with the calls that change; a dash where none does.
+
+    Args:
+        week: a row of the weeks of a change: `saving_usd`, `n_changed`.
+    """
+    if not week["n_changed"]:
+        return UNKNOWN
+    return f"{signed_usd(week['saving_usd'])}, {counted(week['n_changed'], 'call')}"
+
+
+def winner_told(compared: Comparison, level: str) -> str | None:
+    """Return what the best of several changes is worth where it was not chosen; None: there was no choice.
+
+    Args:
+        compared: the changes, each alone.
+        level: what is drawn as one: customer, session or run.
+    """
+    if compared.winner is None:
+        return None
+    name, winner = compared.winner
+    tried = "Several changes were tried, so the best one may only look best."
+    if (winner.chosen_on.value or 0) <= 0:
+        return f"{tried} On the half of the {level}s that chose, none of them saves: keep what there is."
+    held = winner.held_out
+    return (
+        f"{tried} Chosen on one half of the {level}s: {name}. On the other half, which had no say, its saving is "
+        f"{signed_usd(held.value)}{_interval(held, 1.0)} in the window."
+    )
+
+
+def at_once_words(compared: Comparison) -> Iterator[str]:
+    """Yield the interval of each change that holds for all of them at once."""
     if compared.simultaneous:
-        yield "Intervals that hold for all scenarios at once (saving in the window):"
+        yield "Saving in the window, with ranges so wide that all of them hold at once:"
         for result, estimate in zip(compared.results, compared.simultaneous, strict=True):
-            yield f"  {result.name}: {usd(estimate.value)}{_interval(estimate, 1.0)}"
+            yield f"  {result.name}: {signed_usd(estimate.value)}{_interval(estimate, 1.0)}"
