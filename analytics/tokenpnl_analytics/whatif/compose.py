@@ -248,7 +248,11 @@ def _tornado_alone(usable: Sequence[Scenario], alone: dict[str, Replayed], resul
 
 
 def _widest_first(rows: Sequence[tuple[object, ...]]) -> pl.DataFrame:
-    frame = pl.DataFrame(rows, schema=_TORNADO, orient="row")
+    # Fewer tokens can cost more (a prompt falls under the minimum of its cache), so that neither end is the best.
+    frame = pl.DataFrame(rows, schema=_TORNADO, orient="row").with_columns(
+        pl.min_horizontal("low_usd", "stated_usd").alias("low_usd"),
+        pl.max_horizontal("high_usd", "stated_usd").alias("high_usd"),
+    )
     width = pl.col("high_usd") - pl.col("low_usd")
     return frame.sort(width, "scenario", "assumption", descending=[True, False, False])
 

@@ -261,3 +261,14 @@ def test_a_pool_is_given_back_once() -> None:
     found = compared_scenarios(replace(calls, attempts=paid), scenarios(OWN, OWN | {"name": "again"}))
     # The first fleet stands in place of 140 for tokens and 40 for the pool; the second one comes on top.
     assert found.waterfall["after_usd"].to_list() == [Decimal("6.72"), Decimal("13.44")]
+
+
+def test_a_range_holds_the_saving_also_where_fewer_tokens_fall_under_the_minimum_of_a_cache() -> None:
+    read = {"input_uncached_tokens": 0, "input_cache_read_tokens": 4200, "input_total_tokens": 4200}
+    rows = [
+        row | read | {"session_id": "s", "started_at": START + timedelta(minutes=k)} for k, row in enumerate(many(9))
+    ]
+    haiku = {"family": "swap", "name": "haiku", "to": {"model": "claude-haiku-4-5", "provider": "anthropic"}}
+    tokens = {"input": 1.0, "output": 1.0, "low": 0.9, "high": 1.3}
+    row = compared_scenarios(traffic(*rows), scenarios(haiku | {"tokens": tokens})).tornado.to_dicts()[0]
+    assert row["low_usd"] <= row["stated_usd"] <= row["high_usd"]
