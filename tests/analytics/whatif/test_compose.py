@@ -265,6 +265,7 @@ def test_a_pool_is_given_back_once() -> None:
 
 def test_a_range_holds_the_saving_also_where_fewer_tokens_fall_under_the_minimum_of_a_cache() -> None:
     read = {"input_uncached_tokens": 0, "input_cache_read_tokens": 4200, "input_total_tokens": 4200}
+    read |= {"output_text_tokens": 10, "output_total_tokens": 10}
     rows = [
         row | read | {"session_id": "s", "started_at": START + timedelta(minutes=k)} for k, row in enumerate(many(9))
     ]

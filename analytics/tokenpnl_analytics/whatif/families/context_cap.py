@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from tokenpnl.model import SERVER_TOOLS
 from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.resolving.usage import KIND_NAMES
 from tokenpnl_analytics.rules.scenario_families import ContextCap
@@ -81,7 +82,8 @@ def _writers(baseline: Baseline, marked: pl.DataFrame, scenario: ContextCap) -> 
     """Return the calls that write the summaries, as rows that are added."""
     rows = marked.filter("mine")
     columns: list[pl.Expr] = [
-        *(pl.lit(0, pl.Int64).alias(name) for name in (*_KINDS, *_OUT)),
+        # Who writes a summary searches nothing and runs nothing.
+        *(pl.lit(0, pl.Int64).alias(name) for name in (*_KINDS, *_OUT, *SERVER_TOOLS.values()) if name in rows.columns),
         (pl.col("whole") - pl.col("left")).alias("input_total_tokens"),
         pl.col("summary").alias("output_total_tokens"),
     ]

@@ -56,3 +56,9 @@ def test_a_cap_that_nothing_reaches_changes_nothing() -> None:
         found = tried(LONG, max_input_tokens=1000, how=how)
         assert found.attempts.equals(found.attempts.filter(pl.col("kept") & ~pl.col("changed") & ~pl.col("added")))
         assert found.attempts.height == 1
+
+
+def test_who_writes_a_summary_does_not_search_again() -> None:
+    baseline = traffic({"web_searches": 3})
+    found = replay(baseline, begun(baseline), ContextCap(name="short", max_input_tokens=400_000))
+    assert found.attempts["web_searches"].to_list() == [3, 0]
