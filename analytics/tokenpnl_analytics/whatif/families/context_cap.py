@@ -7,7 +7,7 @@ from tokenpnl_analytics.frames import MONEY
 from tokenpnl_analytics.resolving.usage import KIND_NAMES
 from tokenpnl_analytics.rules.scenario_families import ContextCap
 from tokenpnl_analytics.whatif.baseline import Baseline
-from tokenpnl_analytics.whatif.families.served_by import seller_of
+from tokenpnl_analytics.whatif.families.served_by import SELF_HOSTED, seller_of, sold_by
 from tokenpnl_analytics.whatif.replay import Replayed, ends, refused, touched
 from tokenpnl_analytics.whatif.result import Evidence
 
@@ -90,7 +90,8 @@ def _writers(baseline: Baseline, marked: pl.DataFrame, scenario: ContextCap) -> 
     if scenario.summary_by is not None:
         seller = seller_of(scenario.summary_by, baseline.attempts)
         columns.append(pl.lit(scenario.summary_by.model).alias("model"))
-        columns.append((pl.lit(seller) if seller else pl.col("provider")).alias("provider"))
+        columns.append(sold_by(seller).alias("provider"))
+        columns.append(pl.when(SELF_HOSTED).then(pl.lit("managed_api")).otherwise("deployment").alias("deployment"))
     filled = rows.with_columns(columns).with_columns(
         pl.col("input_total_tokens").alias(_PLAIN), pl.col("output_total_tokens").alias("output_text_tokens")
     )

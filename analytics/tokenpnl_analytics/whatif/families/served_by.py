@@ -37,6 +37,16 @@ def seller_of(target: Target, attempts: pl.DataFrame) -> str | None:
     return str(counted["provider"][0])
 
 
+def sold_by(seller: str | None) -> pl.Expr:
+    """Return the provider of rows that another model serves; NULL where one's own server ran them and nobody sells it.
+
+    Tokens on one's own server have no price of their own, so they would seem to be free there.
+    """
+    if seller is not None:
+        return pl.lit(seller)
+    return pl.when(~SELF_HOSTED).then(pl.col("provider"))
+
+
 def still_paid(rows: pl.DataFrame) -> tuple[str, ...]:
     """Return a sentence where rows ran on capacity that is paid by the hour, whether they are made there or not."""
     paid = rows["capacity_usd"].sum()
@@ -137,12 +147,13 @@ def served_by(
         frame: a replayed frame.
         meant: which rows; those that the model serves already, by that seller, stay as they are.
         target: the model.
-        seller: its provider; None keeps each row's own.
+        seller: its provider; None keeps each row's own, and leaves it unknown where that is a server of one's own.
         ratios: result of `ratios_in_force`; every usage kind is multiplied by its side's ratio and rounded half up.
         at: `ratio`, `low` or `high`: which end of the range.
     """
-    provider = pl.lit(seller) if seller else pl.col("provider")
-    same = (pl.col("model") == target.model).fill_null(value=False) & pl.col("provider").eq_missing(provider)
+    provider = sold_by(seller)
+    as_now = pl.col("provider").eq_missing(pl.lit(seller)) if seller else pl.lit(value=True)
+    same = (pl.col("model") == target.model).fill_null(value=False) & as_now
     factors = ratios.select(*STEP, *(pl.col(f"{side}_{at}").alias(f"{side}_factor") for side in _SIDES))
     moves = pl.col("moves")
     scaled = [_scaled(name, moves) for name in KIND_NAMES]

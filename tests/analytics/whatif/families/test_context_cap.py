@@ -1,5 +1,6 @@
 """A cap on input: summarised, read in chunks, or refused."""
 
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -7,7 +8,7 @@ from tests.analytics.whatif.traffic import traffic
 
 from tokenpnl_analytics.rules.scenario_families import ContextCap
 from tokenpnl_analytics.whatif.families.context_cap import replay
-from tokenpnl_analytics.whatif.replay import Replayed, begun
+from tokenpnl_analytics.whatif.replay import Replayed, begun, repriced
 from tokenpnl_analytics.whatif.result import Evidence
 
 LONG = {
@@ -62,3 +63,12 @@ def test_who_writes_a_summary_does_not_search_again() -> None:
     baseline = traffic({"web_searches": 3})
     found = replay(baseline, begun(baseline), ContextCap(name="short", max_input_tokens=400_000))
     assert found.attempts["web_searches"].to_list() == [3, 0]
+
+
+def test_a_summary_that_an_api_writes_for_ones_own_server_is_paid() -> None:
+    baseline = traffic({"provider": "vllm", "model": "qwen3-8b", "deployment": "self_host"})
+    by = {"model": "gpt-4o", "provider": "openai"}
+    cap = ContextCap.model_validate({"name": "short", "max_input_tokens": 250_000, "summary_by": by})
+    found = replay(baseline, begun(baseline), cap)
+    # The million is read at $2.50, and 250,000 tokens of summary are written at $10 a million.
+    assert repriced(found.attempts, baseline.card)["token_usd"].to_list()[1] == Decimal(5)

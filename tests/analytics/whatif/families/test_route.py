@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
+from tests.analytics.whatif.traffic import traffic
 
 from tokenpnl_analytics.rules.scenario_families import CallMatch, Route, RouteRule, Target
 from tokenpnl_analytics.whatif.families.route import replay, routed_runs
@@ -120,3 +121,10 @@ def test_a_route_that_fits_no_call_is_refused() -> None:
     found = replay(mail(), begun(mail()), nothing)
     assert "no call" in str(found.refused_because)
     assert repriced(found.attempts, mail().card)["cost_usd"].sum() > Decimal(1)
+
+
+def test_a_model_that_nobody_sells_costs_not_nothing_for_calls_on_ones_own_servers() -> None:
+    baseline = traffic({"provider": "vllm", "model": "qwen3-8b", "deployment": "self_host"})
+    route = Route.model_validate({"name": "up", "rules": [{"to": {"model": "gpt-4o"}}]})
+    after = repriced(replay(baseline, begun(baseline), route).attempts, baseline.card)
+    assert after["token_usd"].to_list() == [Decimal("3.50")]
