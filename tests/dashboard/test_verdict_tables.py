@@ -49,7 +49,7 @@ def test_the_headline_says_why_and_what_to_do_next() -> None:
     found = report().verdict
     assert verdict_tables.headline(found) == "Mixed: neither side is half."
     lacking = replace(found, next_thing="log it")
-    assert verdict_tables.headline(lacking) == "Mixed: neither side is half. Next: log it."
+    assert verdict_tables.headline(lacking) == "Mixed: neither side is half.\nNext: log it."
 
 
 def test_the_five_shares_stand_in_their_order_with_exact_dollars() -> None:

@@ -257,6 +257,7 @@ def miss_ratio(curve: pl.DataFrame, ink: Ink, *, unit: str) -> Chart:
     )
     figure.update_xaxes(type="log", tickformat="~s", gridcolor=ink.line, zeroline=False, title=f"Capacity, {unit}")
     figure.update_yaxes(range=[0, 1.02], tickformat=".0%", nticks=6, gridcolor=ink.line, zeroline=False)
+    figure.update_layout(xaxis_automargin=True, yaxis_automargin=True)
     ends = curve.select("capacity", "miss_ratio").rows()
     said = (
         f"from {ends[0][1]:.0%} at {ends[0][0]:,} {unit} to {ends[-1][1]:.0%} at {ends[-1][0]:,}" if ends else "empty"

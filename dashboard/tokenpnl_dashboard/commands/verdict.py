@@ -58,12 +58,14 @@ def _print(found: "Report", saved: "pl.DataFrame", label: str) -> None:
     from tokenpnl_dashboard.shapes import verdict_tables
 
     click.echo(verdict_tables.headline(found.verdict))
-    said = f"{label}: {found.verdict.n_settled:,} settled runs, {found.verdict.n_successes:,} successes"
-    print_frame(verdict_tables.shares_shown(found), "table", title=f"five shares of their cost, {said}")
-    print_frame(verdict_tables.steps(found).drop("To know more, log"), "table", title="steps, dearest first")
+    if not found.verdict.n_settled:
+        return
+    runs = f"{found.verdict.n_settled:,} settled runs ({label}) with {found.verdict.n_successes:,} successes"
+    print_frame(verdict_tables.shares_shown(found), "table", title=f"what {runs} paid for, in five shares")
+    print_frame(verdict_tables.steps(found).drop("To know more, log"), "table", title="the steps, dearest first")
     cures = verdict_tables.cures(saved).head(SHOWN_CURES)
     print_frame(cures, "table", title="what could be undone, each cure replayed alone (--json has all)")
-    click.echo(f"Intervals: {found.verdict.method}.")
+    click.echo(f"How the intervals were made: {found.verdict.method}.")
 
 
 def _document(found: "Report", cures: "pl.DataFrame") -> dict[str, object]:

@@ -1,5 +1,6 @@
 """The pieces that pages share: a titled figure with its table and its way to the runs, and the states of a page."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal, cast
 
@@ -13,6 +14,10 @@ from tokenpnl_dashboard.questions.pnl import synthetic
 from tokenpnl_dashboard.state import edition
 
 Address = dict[str, str | list[str]]
+_RANGE, _LONG, _LINE, _WIDE = 18, 62, 40, 250
+"""Characters of a range of figures, of text too long for a line, of one line of it; its column's width in pixels."""
+_ROW, _TEXT, _LETTER, _MOST_LINES = 72, 18, 7, 5
+"""Pixels of the lowest row in which a table cuts text over lines, of a line, of a letter; the most lines of a row."""
 _FIGURE = (
     r"^(?:≥ |at least )?[(<×+-]?\$?\d[\d,.]*[kM%)]*(?: (?:to|ms|s|min|h|days|hours|minutes|of cost)\b.*| \([\d<].*)?$"
 )
@@ -125,15 +130,35 @@ def chip(*parts: str, priced_share: float | None = None) -> None:
 
 
 def table(frame: pl.DataFrame, *, alt: str) -> None:
-    """Draw a short table of words and numbers."""
-    height: Literal["content"] | int = "content" if frame.height <= 15 else 420
-    st.dataframe(frame, hide_index=True, alt=alt, height=height, column_config=right_of(frame))
+    """Draw a short table of words and numbers; where a sentence is too long for its column, rows are as high as it."""
+    longest = _longest(frame)
+    lines = min(math.ceil(max(longest.values(), default=1) / _LINE), _MOST_LINES)
+    wide = {name: st.column_config.Column(name, width=_WIDE) for name, length in longest.items() if length > _LONG}
+    height: Literal["content"] | int = (
+        "content" if frame.height * (lines if wide else 5) <= 75 else 640 if wide else 420
+    )
+    st.dataframe(
+        frame,
+        hide_index=True,
+        alt=alt,
+        height=height,
+        row_height=max(_ROW, _TEXT * (lines + 1)) if wide else None,
+        column_config=right_of(frame) | wide,
+    )
+
+
+def _longest(frame: pl.DataFrame) -> dict[str, int]:
+    """Return the length of the longest text of each column of text."""
+    texts = frame.select(pl.col(pl.String).str.len_chars().max().fill_null(0))
+    return {name: int(texts[name][0]) for name in texts.columns} if frame.height else {}
 
 
 def right_of(frame: pl.DataFrame) -> dict[str, Any]:
     """Return the column settings that set figures to the right, also those that are text: `$1.21`, `8.0 days`."""
     figures = [name for name in frame.columns if frame[name].dtype.is_numeric() or _tells_figures(frame[name])]
-    return {name: st.column_config.Column(name, alignment="right") for name in figures}
+    # A table measures its first rows only, so a longer range further down would be cut at its beginning.
+    ranges = {name: _LETTER * length for name, length in _longest(frame).items() if length >= _RANGE}
+    return {name: st.column_config.Column(name, alignment="right", width=ranges.get(name)) for name in figures}
 
 
 def _tells_figures(column: pl.Series) -> bool:

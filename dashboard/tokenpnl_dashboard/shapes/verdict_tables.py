@@ -58,7 +58,7 @@ _MORE = {
 def headline(found: Verdict) -> str:
     """Return the headline as one or two sentences."""
     text = f"{HEADLINE[found.headline]}: {found.reason}."
-    return text if found.next_thing is None else f"{text} Next: {found.next_thing}."
+    return text if found.next_thing is None else f"{text}\nNext: {found.next_thing}."
 
 
 def doubted(report: Report) -> tuple[str, str] | None:

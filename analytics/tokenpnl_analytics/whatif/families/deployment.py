@@ -56,7 +56,7 @@ def _cheapest(table: pl.DataFrame) -> str:
 
 
 def _named(option: str) -> str:
-    return "the present deployment" if option == PRESENT else option
+    return "the present deployment" if option == PRESENT else f"the option {option.replace('_', ' ')}"
 
 
 def _served_by(

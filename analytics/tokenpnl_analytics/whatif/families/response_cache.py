@@ -63,7 +63,7 @@ def replay(baseline: Baseline, frame: pl.DataFrame, scenario: ResponseCache) -> 
             f"{int(held.sum()):,} of {n:,} calls that can be looked up repeat one whose answer is still held.",
             "The cache begins the window empty, and nothing behind a call changes when it is answered at once.",
         ),
-        falsified_by=("Repeats whose own answer differed from the one that would have been served: `changed_share`.",),
+        falsified_by=("Repeats whose own answer differed from the one that would have been served.",),
         to_log=_TO_LOG if without else (),
         caveats=caveats,
         measured={
