@@ -1,35 +1,21 @@
 """`tokenpnl close` as its users run it."""
 
 import json
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.dashboard.months import OCTOBER_5, furnished, load, run
+from tests.dashboard.months import OCTOBER_5, load, run
 
 from tokenpnl_dashboard.cli import CHECK_FAILED, OK, UNTRUSTED
 from tokenpnl_dashboard.cli import tokenpnl as program
-from tokenpnl_ingest.home import CONFIG_VARIABLE, CONTROL_VARIABLE, Home
+from tokenpnl_ingest.home import Home
 
 Close = Callable[..., Result]
 SOFT = ("2026-10", "--soft", "--preparer", "ann")
 HARD = ("2026-10", "--preparer", "ann", "--approver", "bob")
 SIGN = ("sign", "2026-10", "unreconciled", "--by", "ann", "--reason", "no invoices in this test")
-
-
-@pytest.fixture(scope="module")
-def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return furnished(tmp_path_factory.mktemp("months") / "home").path
-
-
-@pytest.fixture
-def home(made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    for name in (CONFIG_VARIABLE, CONTROL_VARIABLE):
-        monkeypatch.delenv(name, raising=False)
-    return Home.at(shutil.copytree(made_once, tmp_path / "home"))
 
 
 @pytest.fixture

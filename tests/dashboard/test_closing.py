@@ -1,16 +1,14 @@
 import json
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from tests.dashboard.months import DECEMBER_3, NOVEMBER_5, OCTOBER_5, close, closing_of, furnished, load, run
+from tests.dashboard.months import DECEMBER_3, NOVEMBER_5, OCTOBER_5, close, closing_of, load, run
 
 from tokenpnl.errors import RefusedInputError, StoreError
 from tokenpnl_analytics.pricing.card_file import to_bytes
@@ -20,26 +18,9 @@ from tokenpnl_dashboard.closing.months import Closing, close_status, faults, mon
 from tokenpnl_dashboard.rules.configuration import Configuration
 from tokenpnl_dashboard.rules.instructions import card_of_files
 from tokenpnl_ingest.control import CloseState, ControlStore
-from tokenpnl_ingest.home import CONFIG_VARIABLE, CONTROL_VARIABLE, Home
+from tokenpnl_ingest.home import Home
 
 CALL = Decimal("0.021")  # 100,000 tokens in at $0.15 and 10,000 out at $0.60 a million
-
-
-@pytest.fixture(autouse=True)
-def _own_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(CONTROL_VARIABLE, raising=False)
-    monkeypatch.delenv(CONFIG_VARIABLE, raising=False)
-
-
-@pytest.fixture(scope="module")
-def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return furnished(tmp_path_factory.mktemp("months") / "home").path
-
-
-@pytest.fixture
-def home(made_once: Path, tmp_path: Path) -> Home:
-    """A copy of a store with two runs (three calls) in October and one (one call) in November."""
-    return Home.at(shutil.copytree(made_once, tmp_path / "home"))
 
 
 @pytest.fixture

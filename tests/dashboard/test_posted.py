@@ -1,39 +1,20 @@
 """Closed months in the files that leave the house: as closed, under their hash, or not at all."""
 
 import io
-import shutil
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import openpyxl
 import polars as pl
-import pytest
 from click.testing import CliRunner
-from tests.dashboard.months import OCTOBER_5, close, closing_of, furnished, load, run
+from tests.dashboard.months import OCTOBER_5, close, closing_of, load, run
 
 from tokenpnl.errors import StoreError
 from tokenpnl_dashboard.cli import tokenpnl as program
-from tokenpnl_ingest.home import CONFIG_VARIABLE, CONTROL_VARIABLE, Home
+from tokenpnl_ingest.home import Home
 
 CALL = Decimal("0.021")  # 100,000 tokens in at $0.15 and 10,000 out at $0.60 a million
-
-
-@pytest.fixture(autouse=True)
-def _own_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(CONTROL_VARIABLE, raising=False)
-    monkeypatch.delenv(CONFIG_VARIABLE, raising=False)
-
-
-@pytest.fixture(scope="module")
-def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return furnished(tmp_path_factory.mktemp("posted") / "home").path
-
-
-@pytest.fixture
-def home(made_once: Path, tmp_path: Path) -> Home:
-    """A copy of a store with two runs (three calls) in October and one (one call) in November."""
-    return Home.at(shutil.copytree(made_once, tmp_path / "home"))
 
 
 def test_every_file_of_a_closed_month_can_be_had_as_closed_under_its_hash(home: Home, tmp_path: Path) -> None:
@@ -59,8 +40,8 @@ def test_every_file_of_a_closed_month_can_be_had_as_closed_under_its_hash(home: 
         assert cost(form, column, "--posted", period="all") == cost(form, column, period="all")
     posted = pl.read_parquet(exported("parquet", "--posted")[0])
     assert (posted["cost_usd"].sum(), posted["origin_period"].null_count()) == (3 * CALL, posted.height)
-    method = openpyxl.load_workbook(io.BytesIO(exported("xlsx", "--posted")[0]))["Method"]
-    (told,) = [words for what, words in method.iter_rows(values_only=True) if what == "Closed months"]
+    disclosed = openpyxl.load_workbook(io.BytesIO(exported("xlsx", "--posted")[0]))["Disclosure"]
+    (told,) = [words for what, words in disclosed.iter_rows(values_only=True) if what == "Closed months"]
     assert "2026-10 as closed on" in told
     assert sha256 in told
     assert sha256 in exported("pdf", "--posted")[1]

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
-from tests.dashboard.months import OCTOBER_5, close, closing_of, furnished, load, run
+from tests.dashboard.months import OCTOBER_5, close, closing_of, load, run
 
 from tokenpnl.errors import ConfigurationError, RefusedInputError, TokenpnlError
 from tokenpnl_analytics.closing.close import sha256_of
@@ -31,26 +30,9 @@ from tokenpnl_dashboard.rules.pricing import (
     stored_card,
 )
 from tokenpnl_ingest.control import ControlStore
-from tokenpnl_ingest.home import CONFIG_VARIABLE, CONTROL_VARIABLE, Home
+from tokenpnl_ingest.home import Home
 
 OVERRIDE = "rules: [{match: {model: gpt-4o-mini}, prices: {input_uncached: 0.3}}]\n"
-
-
-@pytest.fixture(autouse=True)
-def _own_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(CONTROL_VARIABLE, raising=False)
-    monkeypatch.delenv(CONFIG_VARIABLE, raising=False)
-
-
-@pytest.fixture(scope="module")
-def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return furnished(tmp_path_factory.mktemp("pricing") / "home").path
-
-
-@pytest.fixture
-def home(made_once: Path, tmp_path: Path) -> Home:
-    """A copy of a store with three calls in October and one in November."""
-    return Home.at(shutil.copytree(made_once, tmp_path / "home"))
 
 
 def prices(home: Home, *words: str) -> Result:

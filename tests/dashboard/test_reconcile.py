@@ -1,7 +1,6 @@
 """`tokenpnl reconcile` as its users run it, and the page that shows its result."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 from click.testing import CliRunner, Result
 from streamlit.testing.v1 import AppTest
 from tests.dashboard.frames import book_of, empty_book
-from tests.dashboard.months import furnished
 
 import tokenpnl_dashboard
 from tokenpnl_dashboard import state
@@ -18,7 +16,7 @@ from tokenpnl_dashboard.cli import CHECK_FAILED, OK
 from tokenpnl_dashboard.cli import tokenpnl as program
 from tokenpnl_dashboard.closing.reconciliations import days_of, money_of, shares_of, waterfall_of
 from tokenpnl_ingest.control import ControlStore
-from tokenpnl_ingest.home import CONFIG_VARIABLE, CONTROL_VARIABLE, Home
+from tokenpnl_ingest.home import Home
 
 APP = str(Path(tokenpnl_dashboard.__file__).parent / "app.py")
 HEAD = (
@@ -30,18 +28,6 @@ HEAD = (
 def charge(cost: str, tokens: str = "", meter: str = "", category: str = "Usage", words: str = "") -> str:
     day = "2026-10-05T00:00:00Z"
     return f"{cost},USD,{category},{day},OpenAI,proj_a,{tokens},Tokens,{meter},gpt-4o-mini,{words}\n"
-
-
-@pytest.fixture(scope="module")
-def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return furnished(tmp_path_factory.mktemp("months") / "home").path
-
-
-@pytest.fixture
-def home(made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    for name in (CONFIG_VARIABLE, CONTROL_VARIABLE):
-        monkeypatch.delenv(name, raising=False)
-    return Home.at(shutil.copytree(made_once, tmp_path / "home"))
 
 
 @pytest.fixture

@@ -1,15 +1,13 @@
 """Bill, budget and volume terms beside a statement, from a real store."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.dashboard.months import DECEMBER_3, close, closing_of, furnished
+from tests.dashboard.months import DECEMBER_3, close, closing_of
 
 from tokenpnl_analytics.closing.billed_ladder import LADDER
 from tokenpnl_analytics.periods import Period, parse_period
@@ -21,7 +19,7 @@ from tokenpnl_dashboard.closing.statement_rows import Shown, with_rows
 from tokenpnl_dashboard.questions import reports
 from tokenpnl_dashboard.questions.reports import Asked
 from tokenpnl_ingest.control.records import Reconciled
-from tokenpnl_ingest.home import CONFIG_VARIABLE, CONTROL_VARIABLE, Home
+from tokenpnl_ingest.home import Home
 
 TERMS = "rebates: [{name: r, match: {provider: openai}, steps: [{above: 0, pct: 10}]}]\n"
 BUDGETS = "budgets: [{name: desk, amount_usd: 1, where: {workflow: desk}}]\n"
@@ -31,17 +29,9 @@ ALL = Period("all", None, None)
 WATERFALL = {"traced": "0.063", "coverage": "0.5", "fx_residual": "-0.01", "billed": "0.553"}
 
 
-@pytest.fixture(scope="module")
-def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return furnished(tmp_path_factory.mktemp("rows") / "home").path
-
-
 @pytest.fixture
-def closing(made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Closing]:
+def closing(home: Home) -> Iterator[Closing]:
     """Three calls of $0.021 in October, one in November, all by OpenAI."""
-    for name in (CONFIG_VARIABLE, CONTROL_VARIABLE):
-        monkeypatch.delenv(name, raising=False)
-    home = Home.at(shutil.copytree(made_once, tmp_path / "home"))
     for name, text in (("contract", TERMS), ("budgets", BUDGETS), ("commitments", CREDIT)):
         (home.config / f"{name}.yaml").write_text(text)
     with closing_of(home) as opened:
