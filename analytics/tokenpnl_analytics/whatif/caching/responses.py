@@ -19,15 +19,17 @@ def response_references(attempts: pl.DataFrame, *, by_customer: bool) -> pl.Data
     cancelled, none that is invalid or superseded is kept or answered.
 
     Args:
-        attempts: as in a baseline, in order of time: `tenant, provider, model, operation, prompt_hash, customer_id,
+        attempts: as in a baseline, in order of time: `tenant, provider, model, operation, prompt_hash, customer_id, run_id,
             started_at, ended_at, status, superseded, output_valid`, parameters, tokens, `output_hash`, `position`.
-        by_customer: an answer is only given to the customer whose it was.
+        by_customer: an answer is only given to the customer whose it was; of an unknown one, within its run.
 
     Returns:
         `position`, `key`, `size` (1: capacities count answers), `amount` (input and output tokens), `time_us` (start),
         `ended_us` (end; the start where it is not known), `output_hash`. Calls without a fingerprint are left out.
     """
-    owner = [pl.col("customer_id")] if by_customer else []
+    # Whose call it is may be unknown: then its answer stays in its run, for two unknown customers are not one.
+    own_run = pl.concat_str(pl.lit("run="), "run_id")
+    owner = [pl.coalesce(pl.concat_str(pl.lit("="), "customer_id"), own_run)] if by_customer else []
     parts = ["tenant", "provider", "model", "operation", *_PARAMETERS, "prompt_hash"]
     listed = [
         pl.col(name).list.join("\x1f") if attempts.schema[name] == pl.List(pl.String) else pl.col(name)
