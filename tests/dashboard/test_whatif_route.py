@@ -51,6 +51,31 @@ def test_words_say_what_a_coin_and_an_oracle_would_do(table: Path) -> None:
     assert "A coin that asks it as often" in done.stdout
 
 
+def test_rules_and_verifiers_are_judged_on_the_table(tmp_path: Path) -> None:
+    file, rules = tmp_path / "tasks.csv", tmp_path / "rules.yaml"
+    file.write_text(
+        "task,model,success,cost_usd,intent,passed\n"
+        "a,small,1,0.01,easy,1\na,large,1,0.10,easy,\nb,small,0,0.01,hard,0\nb,large,1,0.10,hard,\n"
+    )
+    rules.write_text("rules: [{model: large, intent: hard}]\notherwise: small\n")
+    told = json.loads(route("--table", file, "--rules", rules, "--verifier", "1", "0", "--json").stdout)
+    # a at small, b at large: both solved, for 0.11.
+    assert (told["rules"]["success_low"], float(told["rules"]["usd_per_success"])) == (1.0, 0.055)
+    # A perfect check pays small twice and large for b alone.
+    assert (told["verified"]["label"], told["verified"]["usd_per_task"]) == ("ceiling", pytest.approx(0.06))
+    measured = json.loads(route("--table", file, "--accepted", "passed", "--json").stdout)["verified"]
+    assert (measured["label"], measured["success_share"]) == ("measured", 1.0)
+
+
+def test_trials_of_one_task_are_no_independent_tries(tmp_path: Path) -> None:
+    file = tmp_path / "trials.csv"
+    lines = [f"{task},{trial},m,{int(task == 'easy')},0.01" for task in ("easy", "hard") for trial in (1, 2)]
+    file.write_text("\n".join(["task,trial,model,success,cost_usd", *lines]))
+    told = json.loads(route("--table", file, "--json").stdout)["trials"]
+    # The hard task fails twice, whatever 1 - 0.5^2 says.
+    assert (told[1]["k"], told[1]["any_share"], told[1]["independent_share"]) == (2, 0.5, 0.75)
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [("a.csv", "x,y\n1,2\n"), ("b.yaml", "a: 1\n"), ("c.yaml", "- {model: a, cost_usd: much, n: 1, successes: 1}\n")],

@@ -1,7 +1,7 @@
 """What `tokenpnl whatif route` asks of a table of tasks and models: frontier, brackets, a threshold held out."""
 
 import csv
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,13 @@ import polars as pl
 import yaml
 
 from tokenpnl.errors import RefusedInputError
+from tokenpnl_analytics.whatif.retries.any_of import any_of
+from tokenpnl_analytics.whatif.routing.cascade import CascadeValue, Verifier, verified_cascade, verifier_of
 from tokenpnl_analytics.whatif.routing.curves import Kind, Strong, threshold_curve
 from tokenpnl_analytics.whatif.routing.frontier import frontier
 from tokenpnl_analytics.whatif.routing.holdout import HeldOut, held_out
 from tokenpnl_analytics.whatif.routing.metrics import aiq, router_metrics
+from tokenpnl_analytics.whatif.routing.rules import PolicyValue, TaskRules, value_by_rules
 from tokenpnl_analytics.whatif.routing.table import Grain, board_of, grain_of, pairs_of, tasks_of
 from tokenpnl_dashboard import words
 
@@ -49,21 +52,45 @@ def read_table(file: Path) -> pl.DataFrame:
     return table.with_columns(_number(table[name]) for name in columns if name not in ("task", "model", "cost_usd"))
 
 
-def routing(
-    table: pl.DataFrame, *, score: str | None = None, kind: Kind = Kind.ROUTE, margin: float = 0.02
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Routers:
+    """Which routers to judge on a table of tasks; without any only the models are compared.
+
+    Attributes:
+        score: column that a router looks at.
+        kind: route or cascade, of the score.
+        margin: loss of success share that is allowed against the strong model.
+        rules: rules that name the model of a task.
+        verifier: assumed rates of who checks the weak model's answer.
+        accepted: column of the weak model's rows that says whether a verifier let the answer pass; measures its rates.
+    """
+
+    score: str | None = None
+    kind: Kind = Kind.ROUTE
+    margin: float = 0.02
+    rules: TaskRules | None = None
+    verifier: Verifier | None = None
+    accepted: str | None = None
+
+
+def routing(table: pl.DataFrame, routers: Routers = Routers()) -> dict[str, Any]:
     """Return what a table says about routing.
 
     Args:
-        table: result of `read_table`.
-        score: column that a router looks at; None: only models are compared.
-        kind: route or cascade.
-        margin: loss of success share that is allowed against the strong model.
+        table: result of `read_table`; with a column `trial`, tasks that were tried more than once.
+        routers: what to judge on it.
 
     Returns:
         `grain`, `n_models`, `frontier` (rows), `aiq`, `router` (None without score; else weak and strong
-        model, metrics, the curve, the threshold on the held-out half), `sentences`.
+        model, metrics, the curve, the threshold on the held-out half), `rules` and `verified` (None without), `trials`
+        (how often any of k tries succeeds, by model; empty without a column `trial`), `sentences`.
+
+    Raises:
+        RefusedInputError: routers are asked for and the table has no tasks, or lacks a column that they look at.
     """
+    trials = _trials(table)
+    if trials:
+        table = table.with_columns(pl.format("{}/{}", "task", "trial").alias("task"))
     tasks = tasks_of(table) if grain_of(table) is Grain.TASK else None
     board = board_of(table)
     found = frontier(board, tasks)
@@ -74,16 +101,81 @@ def routing(
         "frontier": found.to_dicts(),
         "aiq": asdict(area),
         "router": None,
-        "sentences": _sentences(board, found),
+        "rules": None,
+        "verified": None,
+        "trials": trials,
+        "sentences": [*_sentences(board, found), *_of_trials(trials)],
     }
-    if score is not None and tasks is not None:
-        told["router"] = _router(tasks, (found["model"][0], found["model"][-1]), score, kind, margin)
-        told["sentences"] += told["router"].pop("sentences")
+    if tasks is not None:
+        _judge(told, tasks, (found["model"][0], found["model"][-1]), routers)
     return told
 
 
-def _router(tasks: pl.DataFrame, models: tuple[str, str], score: str, kind: Kind, margin: float) -> dict[str, Any]:
-    weak, strong = models
+def _judge(told: dict[str, Any], tasks: pl.DataFrame, models: tuple[str, str], routers: Routers) -> None:
+    """Add the routers that were asked for, with what they say."""
+    if routers.score is not None:
+        told["router"] = _router(tasks, models, routers.score, routers)
+        told["sentences"] += told["router"].pop("sentences")
+    if routers.rules is not None:
+        value = value_by_rules(tasks, routers.rules.rules, routers.rules.otherwise)
+        told["rules"] = {**asdict(value), "tasks": value.tasks.to_dicts()}
+        told["sentences"] += [_of_rules(value)]
+    if routers.verifier is not None or routers.accepted is not None:
+        found = _verified(tasks, models, routers)
+        told["verified"] = asdict(found)
+        told["sentences"] += [_of_verified(found, models)]
+
+
+def _verified(tasks: pl.DataFrame, models: tuple[str, str], routers: Routers) -> CascadeValue:
+    pairs = pairs_of(tasks, *models, [routers.accepted] if routers.accepted else [])
+    if routers.accepted is None:
+        assert routers.verifier is not None
+        return verified_cascade(pairs, routers.verifier)
+    accepted = pl.col(routers.accepted).cast(pl.Float64, strict=False) > 0
+    checked = pairs.select(accepted.alias("accepted"), (pl.col("weak_success") == 1).alias("correct"))
+    return verified_cascade(pairs, verifier_of(checked))
+
+
+def _trials(table: pl.DataFrame) -> list[dict[str, Any]]:
+    if not {"task", "trial", "model", "success"} <= set(table.columns):
+        return []
+    tried = table.select("task", "model", (pl.col("success").cast(pl.Float64) == 1).alias("succeeded")).sort("model")
+    return [
+        {"model": model, **row}
+        for (model,), rows in tried.group_by("model", maintain_order=True)
+        for row in any_of(rows).to_dicts()
+    ]
+
+
+def _of_trials(trials: list[dict[str, Any]]) -> list[str]:
+    last = {row["model"]: row for row in trials if row["k"] > 1}
+    return [
+        f"{model}: any of {row['k']} tries succeeds on {words.percent(row['any_share'])} of the tasks if one picks "
+        f"the right one, every one on {words.percent(row['all_share'])}; independence would say "
+        f"{words.percent(row['independent_share'])}."
+        for model, row in last.items()
+    ]
+
+
+def _of_rules(value: PolicyValue) -> str:
+    if value.refused_because:
+        low, high = words.percent(value.success_low), words.percent(value.success_high)
+        return f"By the rules between {low} and {high} are solved: {value.refused_because}."
+    per = words.usd(value.usd_per_success)
+    return f"By the rules {words.percent(value.success_low)} of {value.n} tasks are solved, at {per} each."
+
+
+def _of_verified(found: CascadeValue, models: tuple[str, str]) -> str:
+    low, high = words.percent(found.success_low), words.percent(found.success_high)
+    return (
+        f"{models[0]} first, {models[1]} where the verifier objects ({found.label}): solves "
+        f"{words.percent(found.success_share)} ({low} to {high}) at {words.usd(found.usd_per_task)} a task; "
+        f"{words.percent(found.strong_share)} go on. {found.assumption}"
+    )
+
+
+def _router(tasks: pl.DataFrame, models: tuple[str, str], score: str, routers: Routers) -> dict[str, Any]:
+    (weak, strong), kind, margin = models, routers.kind, routers.margin
     pairs = pairs_of(tasks, weak, strong, [score])
     curve = threshold_curve(pairs, score, kind=kind)
     chosen = held_out(pairs, score, chance=np.random.default_rng(_SEED), kind=kind, margin=margin)

@@ -9,11 +9,11 @@ from pydantic import NonNegativeInt
 
 from tokenpnl.errors import RefusedInputError
 from tokenpnl_analytics.rules.line_match import Globs, fitting
-from tokenpnl_analytics.rules.reading import Rules
+from tokenpnl_analytics.rules.reading import RuleFile, Rules
 from tokenpnl_analytics.whatif.routing.table import usd_per_success
 
 
-class RouteRule(Rules):
+class TaskRule(Rules):
     """Which tasks go to which model: every dimension that is given must fit one of its patterns.
 
     `intent`, `risk`, `step`, `tenant`: wildcards on the column of that name. `context_from`, `context_below`: input
@@ -47,6 +47,16 @@ class RouteRule(Rules):
         return pl.all_horizontal(pl.lit(value=True), *conditions)
 
 
+class TaskRules(Rules):
+    """A router by rule: `rules` in order, the first that fits a task counts; `otherwise` is the model of all others."""
+
+    rules: tuple[TaskRule, ...]
+    otherwise: str
+
+
+TASK_RULES = RuleFile("routes.yaml", TaskRules, "Which tasks of a table go to which model, to be judged on it.")
+
+
 @dataclass(frozen=True)
 class PolicyValue:
     """What a policy would have come to on recorded tasks.
@@ -70,7 +80,7 @@ class PolicyValue:
     refused_because: str | None = None
 
 
-def value_by_rules(tasks: pl.DataFrame, rules: Sequence[RouteRule], otherwise: str) -> PolicyValue:
+def value_by_rules(tasks: pl.DataFrame, rules: Sequence[TaskRule], otherwise: str) -> PolicyValue:
     """Return what the rules would have come to on a table where every model answered every task.
 
     Args:
