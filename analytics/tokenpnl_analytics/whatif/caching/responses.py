@@ -19,8 +19,9 @@ def response_references(attempts: pl.DataFrame, *, by_customer: bool) -> pl.Data
     cancelled, none that is invalid or superseded is kept or answered.
 
     Args:
-        attempts: as in a baseline, in order of time: `tenant, provider, model, operation, prompt_hash, customer_id, run_id,
-            started_at, ended_at, status, superseded, output_valid`, parameters, tokens, `output_hash`, `position`.
+        attempts: as in a baseline, in order of time: `tenant, provider, model, operation, prompt_hash, customer_id,
+            run_id, started_at, ended_at, status, superseded, output_valid`, parameters, tokens, `output_hash`,
+            `position`.
         by_customer: an answer is only given to the customer whose it was; of an unknown one, within its run.
 
     Returns:
