@@ -116,6 +116,12 @@ def mean_interval(totals: Floats, sizes: Floats, clusters: Codes, *, chance: np.
     return Interval(low, high, n, n_clusters, effect, how.replace("log scale", "plain scale"))
 
 
+def expected_usd_per_success(usd: float, successes: float) -> float | None:
+    """Return what a success would cost by expected cost and successes, float64; None: none is expected."""
+    cost = usd
+    return cost / successes if successes > 0 else None
+
+
 def fieller_limits(cost: Floats, successes: Floats) -> tuple[float, float] | None:
     """Return Fieller's limits of the ratio of sums over clusters, or None where the set is unbounded.
 

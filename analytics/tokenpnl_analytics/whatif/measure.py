@@ -199,7 +199,7 @@ def _caveats(costs: pl.DataFrame, found: Replayed, per_success: tuple[Estimate, 
     told = []
     unknown = costs.height - int(costs["known"].sum())
     if unknown:
-        told.append(f"{unknown} of {costs.height} calls have no known cost before or after: they are left out of both.")
+        told.append(f"{unknown:,} of {costs.height:,} calls have no known cost before or after; both leave them out.")
     before, after = per_success
     # Cost per run after over cost per success before: the success share at which both cost the same.
     if not found.refused_because and found.success is None and before.value and after.low and after.low < before.value:

@@ -110,7 +110,7 @@ def _measured(frames: Mapping[str, pl.DataFrame], place: int) -> None:
     if (curve := frames.get("curve")) is not None and curve.height:
         cards.pick(
             "What a cache of each size would still miss",
-            charts.miss_ratio(curve, ink(), unit="entries"),
+            charts.miss_ratio(curve, ink(), unit="tokens" if "cached_share" in frames else "answers"),
             key=f"curve_{place}",
             caption="Exact for every size, least recently used leaves first.",
             clickable=False,

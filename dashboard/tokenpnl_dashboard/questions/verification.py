@@ -68,7 +68,14 @@ def verified(book: Book, home: Home, experiment: Experiment, *, until: datetime,
         experiment.metric,
         experiment.planned_runs,
     )
-    verdict = verify(found.control, found.treated, plan, n_mixed=found.n_mixed, concurrent_share=found.concurrent_share)
+    verdict = verify(
+        found.control,
+        found.treated,
+        plan,
+        n_mixed=found.n_mixed,
+        concurrent_share=found.concurrent_share,
+        unpriced_share=found.unpriced_share,
+    )
     chance = np.random.default_rng(SEED)
     check = aa_check(found.control, experiment.metric, chance=chance) if aa else None
     return Verified(verdict, found, versions, baseline.priced_share, check)
@@ -124,6 +131,7 @@ def document(experiment: Experiment, found: Verified) -> dict[str, Any]:
         "n_unassigned_runs": found.sides.n_unassigned,
         "n_unsettled_runs": found.sides.n_unsettled,
         "concurrent_share": found.sides.concurrent_share,
+        "unpriced_share": found.sides.unpriced_share,
         "n_wanted_per_arm": verdict.n_wanted,
         "detectable_loss": verdict.detectable,
         "n_price_versions": found.n_price_versions,

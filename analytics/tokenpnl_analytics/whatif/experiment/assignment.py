@@ -23,6 +23,7 @@ class Sides:
         n_unassigned: settled runs that belong to no arm or name no unit, left out.
         n_unsettled: runs younger than their outcome window, left out of both arms alike.
         concurrent_share: share of the days with runs on which both arms had some; 0 without any.
+        unpriced_share: share of the runs with a call that has no price, in the arm in which it is larger.
     """
 
     control: Arm
@@ -31,6 +32,7 @@ class Sides:
     n_unassigned: int
     n_unsettled: int
     concurrent_share: float
+    unpriced_share: float
 
 
 def assigned(runs: pl.DataFrame, attempts: pl.DataFrame, experiment: Experiment) -> pl.DataFrame:
@@ -68,8 +70,9 @@ def sides(runs: pl.DataFrame) -> Sides:
     """Return the two arms over settled runs, units seen in both left out.
 
     Args:
-        runs: result of `assigned` over one of `cohort`: `unit, arm, settled, succeeded, unit_cost_usd, started_at`.
-            A run without a priced cost counts as costing nothing; the priced share stands beside.
+        runs: result of `assigned` over one of `cohort`: `unit, arm, settled, succeeded, unit_cost_usd,
+            n_unpriced, started_at`.
+            A run without a priced cost counts as costing nothing; `unpriced_share` tells how many there are.
     """
     settled = runs.filter("settled")
     known = settled.filter(pl.col("arm").is_not_null() & pl.col("unit").is_not_null())
@@ -85,7 +88,14 @@ def sides(runs: pl.DataFrame) -> Sides:
         n_unassigned=settled.height - known.height,
         n_unsettled=runs.height - settled.height,
         concurrent_share=float(share) if isinstance(share, float) else 0.0,
+        unpriced_share=_unpriced_share(clean),
     )
+
+
+def _unpriced_share(runs: pl.DataFrame) -> float:
+    lacking = (pl.col("unit_cost_usd").is_null() | (pl.col("n_unpriced") > 0)).mean()
+    found = runs.group_by("arm").agg(lacking.alias("share")).sort("arm")["share"].max()
+    return float(found) if isinstance(found, float) else 0.0
 
 
 def _arm(runs: pl.DataFrame, name: str) -> Arm:

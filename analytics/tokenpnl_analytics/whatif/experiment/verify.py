@@ -14,6 +14,9 @@ from tokenpnl_analytics.whatif.experiment.sequence import PLANNED_RUNS
 MIXED_CEILING = 0.01
 """Share of clusters that may be seen in both arms; they are left out."""
 
+UNPRICED_CEILING = 0.02
+"""Share of an arm's runs that may hold a call without a price; beyond it an arm could look cheap for want of prices."""
+
 CONCURRENT_FLOOR = 0.8
 """Share of days on which both arms must have runs."""
 
@@ -92,13 +95,22 @@ class AaCheck:
     n_clusters: int
 
 
-def verify(control: Arm, treated: Arm, plan: Plan, *, n_mixed: int = 0, concurrent_share: float = 1.0) -> Verification:
+def verify(
+    control: Arm,
+    treated: Arm,
+    plan: Plan,
+    *,
+    n_mixed: int = 0,
+    concurrent_share: float = 1.0,
+    unpriced_share: float = 0.0,
+) -> Verification:
     """Return the verdict on a change from its two concurrent arms, priced on one rate card.
 
     PASS only if the saving is above 0 and the loss of success under the margin, both by a confidence sequence, so that
     it may be asked daily. LOSS if the saving is below 0, or the loss of success above the margin, by the same. REFUSED
     if arms do not have their planned shares (p < .001), if more than 1% of clusters were in both, if an arm has fewer
-    than 30 clusters or 10 successes, or if the arms did not run side by side on 80% of the days.
+    than 30 clusters or 10 successes, if the arms did not run side by side on 80% of the days, or if more than 2% of an
+    arm's runs have a call without a price.
 
     Args:
         control: arm that was left as it is.
@@ -106,11 +118,16 @@ def verify(control: Arm, treated: Arm, plan: Plan, *, n_mixed: int = 0, concurre
         plan: what was set before the start.
         n_mixed: clusters seen in both arms, which `control` and `treated` do not hold.
         concurrent_share: share of the days with runs on which both arms had some.
+        unpriced_share: share of the runs with a call without a price, in the arm in which it is larger.
     """
     p = sample_ratio_p(treated.n_clusters, control.n_clusters, plan.treated_share)
     refused = _refusals(control, treated, p, n_mixed)
     if concurrent_share < CONCURRENT_FLOOR:
         refused += (f"both arms had runs on {concurrent_share:.0%} of the days only: they did not run side by side",)
+    if unpriced_share > UNPRICED_CEILING:
+        refused += (
+            f"{unpriced_share:.1%} of an arm's runs have calls without a price; `tokenpnl doctor` names the models",
+        )
     if refused:
         return Verification(Word.REFUSED, refused, control, treated, None, None, p, n_mixed, None, None)
     saved = saving(control, treated, plan.metric, planned_runs=plan.planned_runs)

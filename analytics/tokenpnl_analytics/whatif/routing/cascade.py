@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tokenpnl.errors import RefusedInputError
+from tokenpnl_analytics.unit_cost.intervals import expected_usd_per_success
 from tokenpnl_analytics.unit_cost.risk import wilson_interval
 from tokenpnl_analytics.whatif.result import Evidence
 
@@ -130,7 +131,7 @@ def verified_cascade(pairs: pl.DataFrame, verifier: Verifier) -> CascadeValue:
         "nobody measured that.",
     }
     return CascadeValue(
-        label, Evidence.ASSUMED, success, worst, best, usd, usd_low, usd_high, usd / success if success > 0 else None,
+        label, Evidence.ASSUMED, success, worst, best, usd, usd_low, usd_high, expected_usd_per_success(usd, success),
         strong_share, pairs.height, says[label],
     )  # fmt: skip
 

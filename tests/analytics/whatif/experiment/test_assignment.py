@@ -33,6 +33,7 @@ def runs(customers, releases=None, *, settled=True):
             "settled": [settled] * n,
             "succeeded": [True] * n,
             "unit_cost_usd": ["1"] * n,
+            "n_unpriced": [0] * n,
             "started_at": [START + timedelta(days=i % 2) for i in range(n)],
         },
         schema_overrides={"session_id": pl.String, "release": pl.String},

@@ -40,6 +40,7 @@ def test_a_small_margin_is_not_yet_excluded_by_few_runs():
         ((20, 20), {}, "too few"),
         ((400, 400), {"n_mixed": 50}, "mixed"),
         ((400, 400), {"concurrent_share": 0.1}, "side by side"),
+        ((400, 400), {"unpriced_share": 0.05}, "without a price"),
     ],
 )
 def test_a_broken_experiment_is_refused_with_its_reason(sizes, options, reason):
