@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tokenpnl_analytics.unit_cost.intervals import fieller_limits, mean_interval, ratio_interval
+from tokenpnl_analytics.unit_cost.intervals import fieller_limits, heavy_tailed, mean_interval, ratio_interval
 
 
 def interval(cost, successes, clusters=None, seed=1):
@@ -127,3 +127,16 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
         found = interval(cost, won, customer)
         covered += found.low <= 1 / 0.8 <= found.high
     assert covered >= 180  # 95% of 200 is 190; 180 is three standard errors below
+
+
+def test_a_few_dear_runs_make_a_heavy_tail_and_even_ones_do_not():
+    even = np.full(200, 1.0)
+    assert not heavy_tailed(even)
+    assert heavy_tailed(np.append(even, [60.0, 60.0]))  # 120 of 320 in the dearest one per cent
+
+
+def test_a_wide_spread_is_a_heavy_tail_before_one_run_carries_a_quarter():
+    chance = np.random.default_rng(5)
+    wide, moderate = (np.exp(chance.normal(0, sigma, 300)) for sigma in (2.0, 0.8))
+    assert heavy_tailed(wide)
+    assert not heavy_tailed(moderate)

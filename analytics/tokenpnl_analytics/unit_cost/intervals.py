@@ -12,6 +12,8 @@ Codes = npt.NDArray[np.int64]
 CONFIDENCE = 0.95
 FEW_CLUSTERS = 30
 FEW_SUCCESSES = 10
+TAIL_SHARE_CEILING = 0.25
+LOG_SPREAD_CEILING = 1.2
 _BOOTSTRAP_DRAWS = 1999
 _HOPELESS = np.log(1000.0)  # a bound a thousand times the figure says nothing
 # Webb's six points: with few clusters, signs alone give too few distinct draws.
@@ -120,6 +122,22 @@ def expected_usd_per_success(usd: float, successes: float) -> float | None:
     """Return what a success would cost by expected cost and successes, float64; None: none is expected."""
     cost = usd
     return cost / successes if successes > 0 else None
+
+
+def heavy_tailed(cost: Floats) -> bool:
+    """Return whether a few dear runs decide the cost, so that an interval may be too low on the high side.
+
+    The dearest 1% of the runs carry over a quarter of it; or its logarithm spreads by more than 1.2, beyond which no
+    method keeps 95% (measured: benchmarks/interval_coverage.py). The second sees it in a hundred runs already, in which
+    the dearest 1% are a single one.
+
+    Args:
+        cost: of each run, not negative.
+    """
+    n_tail = max(1, len(cost) // 100)
+    paid = cost[cost > 0]
+    spread = float(np.std(np.log(paid), ddof=1)) if len(paid) > 1 else 0.0
+    return bool(np.sort(cost)[-n_tail:].sum() > TAIL_SHARE_CEILING * cost.sum()) or spread > LOG_SPREAD_CEILING
 
 
 def fieller_limits(cost: Floats, successes: Floats) -> tuple[float, float] | None:

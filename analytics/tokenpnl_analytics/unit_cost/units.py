@@ -14,7 +14,7 @@ import polars as pl
 from tokenpnl.model import CostCategory, Flag, OutcomeSource, OutcomeStatus
 from tokenpnl_analytics.frames import MONEY, known_sum
 from tokenpnl_analytics.unit_cost.delays import known_share, outcome_windows
-from tokenpnl_analytics.unit_cost.intervals import FEW_SUCCESSES, Interval, ratio_interval
+from tokenpnl_analytics.unit_cost.intervals import FEW_SUCCESSES, Interval, heavy_tailed, ratio_interval
 
 PRODUCTION = ("production", "prod", None)
 """Environments that a unit cost covers by default; None: the emitter did not say."""
@@ -24,7 +24,6 @@ RUN_DIMENSIONS = ("tenant", "workflow", "customer_id", "feature", "release", "en
 
 PRICED_SHARE_FLOOR = 0.98
 KNOWN_SHARE_FLOOR = 0.5
-TAIL_SHARE_CEILING = 0.25
 SEED = 20261124
 
 _MADE_DIMENSIONS = ("period", "whole")
@@ -265,6 +264,7 @@ def _estimates(settled: pl.DataFrame, by: Sequence[str], chance: np.random.Gener
         **dict.fromkeys(("method", "clusters"), pl.String()),
         "n_clusters": pl.Int64(),
         **dict.fromkeys(("design_effect", "tail_share", "winsorised_usd"), pl.Float64()),
+        "heavy_tailed": pl.Boolean(),
     }
     found = []
     for values, slice_ in settled.sort("tenant", "run_id").group_by(list(by), maintain_order=True):
@@ -276,7 +276,7 @@ def _estimates(settled: pl.DataFrame, by: Sequence[str], chance: np.random.Gener
         level, codes = _clusters(slice_)
         interval = ratio_interval(cost, won, codes, chance=chance or np.random.default_rng(SEED))
         tail, winsorised = _tail(cost, float(won.sum()))
-        found.append((*values, *_bounds(interval, level), tail, winsorised))
+        found.append((*values, *_bounds(interval, level), tail, winsorised, heavy_tailed(cost)))
     return pl.DataFrame(found, schema=schema, orient="row")
 
 
@@ -323,7 +323,7 @@ def _caveats() -> pl.Expr:
         f"fewer than {FEW_SUCCESSES} successes: at least, no comparison": _TOO_FEW,
         "sampled: estimated": pl.col("estimated") & ~pl.col("weightless"),
         "unpriced usage: reads at least": pl.col("priced_share") < PRICED_SHARE_FLOOR,
-        "dear runs: may be too low on the high side": pl.col("tail_share") > TAIL_SHARE_CEILING,
+        "dear runs: may be too low on the high side": pl.col("heavy_tailed") & pl.col("tail_share").is_not_null(),
         "self-declared": pl.col("self_declared_share") == 1,
     }
     return pl.concat_str(
