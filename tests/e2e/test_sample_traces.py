@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 import zlib
@@ -194,5 +195,10 @@ def test_a_busy_replica_sends_whole_sheets_to_a_provider(told: dict[str, Told]) 
 
 
 def test_no_span_carries_content(told: dict[str, Told]) -> None:
-    names = {name for file in told.values() for span in file.spans for name in span}
+    spans = [span for file in told.values() for span in file.spans]
+    prints = "tokenpnl.prompt.messages"
+    names = {name for span in spans for name in span} - {prints}
     assert not {name for name in names if "messages" in name or name.endswith((".prompt", ".completion", ".content"))}
+    said = [mark["stringValue"] for span in spans if prints in span for mark in span[prints]["values"]]
+    assert said
+    assert all(re.fullmatch("[0-9a-f]{32}", mark) for mark in said)
