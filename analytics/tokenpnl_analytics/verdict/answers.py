@@ -67,14 +67,17 @@ def answers(attempts: pl.DataFrame, details: pl.DataFrame) -> pl.DataFrame:
             "near_overlap",
             "context_overlap",
             "copied",
-            pl.when(pl.col("before_other").fill_null(value=False))
-            .then(pl.col("before_invalid"))
-            .when(pl.col("before_invalid").is_not_null())
-            .then(pl.lit(value=False))
-            .alias("repair"),
+            _repaired().alias("repair"),
         )
         .sort(*_RUN, "started_at", maintain_order=True)
     )
+
+
+def _repaired() -> pl.Expr:
+    """Return whether another step's answer before it was invalid; NULL where validity is not told."""
+    invalid = pl.col("before_invalid")
+    of_another = pl.when(pl.col("before_other").fill_null(value=False)).then(invalid)
+    return of_another.when(invalid.is_not_null()).then(pl.lit(value=False))
 
 
 def _overlap(of: Sequence[str]) -> pl.Expr:

@@ -36,19 +36,7 @@ def dollars(lines: pl.DataFrame, attempts: pl.DataFrame, runs: pl.DataFrame, cla
         .join(classes.select("workflow", "step", "class"), on=["workflow", "step"], how="left", nulls_equal=True)
         .with_columns(pl.col("class").fill_null(StepClass.UNCLASSIFIED.value))
     )
-    judged = (
-        pl.col("cost_category").is_in(_JUDGED)
-        & (pl.col("usage_kind") != FEE_KIND)
-        & (pl.col("operation") == Operation.INFERENCE.value).fill_null(value=False)
-    )
-    part = (
-        pl.when(judged)
-        .then("class")
-        .when(pl.col("cost_category").is_in(_WASTE))
-        .then(pl.lit("waste"))
-        .otherwise(pl.lit("other"))
-    )
-    rows = ours.with_columns(part.alias("part")).select(
+    rows = ours.with_columns(_part().alias("part")).select(
         "workflow",
         "step",
         "class",
@@ -77,4 +65,20 @@ def dollars(lines: pl.DataFrame, attempts: pl.DataFrame, runs: pl.DataFrame, cla
             pl.col("unpriced").sum().cast(pl.Int64).alias("n_unpriced"),
         )
         .sort("total_usd", "workflow", "step", descending=[True, False, False])
+    )
+
+
+def _part() -> pl.Expr:
+    """Return the share that a line belongs to; only productive and fallback dollars of a model go by the class."""
+    judged = (
+        pl.col("cost_category").is_in(_JUDGED)
+        & (pl.col("usage_kind") != FEE_KIND)
+        & (pl.col("operation") == Operation.INFERENCE.value).fill_null(value=False)
+    )
+    return (
+        pl.when(judged)
+        .then("class")
+        .when(pl.col("cost_category").is_in(_WASTE))
+        .then(pl.lit("waste"))
+        .otherwise(pl.lit("other"))
     )

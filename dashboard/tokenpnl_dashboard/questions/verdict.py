@@ -2,26 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import polars as pl
 
-from tokenpnl.schema import Table
-from tokenpnl.tables import ATTEMPTS, LINE_ITEMS, OUTCOMES, RUNS, SPANS
-from tokenpnl_analytics.frames import conform, schema_of
+from tokenpnl.tables import ATTEMPTS, LINE_ITEMS, SPANS
 from tokenpnl_analytics.periods import Period
 from tokenpnl_analytics.pricing.ratecard import RateCard
 from tokenpnl_analytics.rules.labels import LabelsFile
 from tokenpnl_analytics.rules.outcomes import OutcomesFile
-from tokenpnl_analytics.unit_cost.outcome_rules import windows_of
-from tokenpnl_analytics.unit_cost.outcomes import known_at
-from tokenpnl_analytics.unit_cost.units import PRODUCTION, cohort
 from tokenpnl_analytics.verdict.cures import cures
 from tokenpnl_analytics.verdict.report import LABEL_COLUMNS, Report, Traffic, labelled, reported
 from tokenpnl_analytics.whatif.baseline import frozen
 from tokenpnl_analytics.whatif.details import SPAN_COLUMNS, call_details
 from tokenpnl_dashboard.book import Book
-from tokenpnl_dashboard.questions.lines import run_capacity
+from tokenpnl_dashboard.questions.cohorts import cohort_of, rows_of
 
 Where = Mapping[str, list[str | None]]
 Window: TypeAlias = tuple[datetime, datetime]
@@ -80,25 +75,11 @@ def _traffic(
     where: Where,
     only: Mapping[str, Sequence[str]] | None = None,
 ) -> Traffic:
-    runs = conform(_rows(book, RUNS, RUNS.names, period, where), RUNS)
-    if not runs.filter(pl.col("outcome_at") > as_of).is_empty():
-        runs = known_at(runs, conform(book.query("table", name=OUTCOMES.name), OUTCOMES), as_of, rules=definitions)
-    ours = cohort(
-        runs,
-        as_of=as_of,
-        windows=windows_of(definitions),
-        environments=None if "environment" in where else PRODUCTION,
-        capacity=run_capacity(book, since=period.since, until=period.until),
-    )
-    later = Period(since=period.since, until=None, label=period.label)
-    spans = _rows(book, SPANS, SPAN_COLUMNS, later, {"operation": ["inference"]})
+    ours = cohort_of(book, definitions, (period.since, period.until), where, as_of=as_of)
+    later = (period.since, None)
+    spans = rows_of(book, SPANS, SPAN_COLUMNS, later, {"operation": ["inference"]})
     attempts, lines = (
-        _rows(book, table, (only or {}).get(table.name, table.names), later, where) for table in (ATTEMPTS, LINE_ITEMS)
+        rows_of(book, table, (only or {}).get(table.name, table.names), later, where)
+        for table in (ATTEMPTS, LINE_ITEMS)
     )
     return Traffic(attempts, call_details(spans), lines, ours)
-
-
-def _rows(book: Book, table: Table, columns: Sequence[str], period: Period, where: Where) -> pl.DataFrame:
-    asked: dict[str, Any] = {"since": period.since, "until": period.until, "where": dict(where)}
-    found = book.query("table", name=table.name, columns=list(columns), **asked)
-    return found.cast({name: dtype for name, dtype in schema_of(table).items() if name in columns})

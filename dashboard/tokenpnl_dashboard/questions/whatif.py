@@ -1,6 +1,6 @@
 """What-if: the frozen baseline of a book, and a scenario file replayed on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -9,22 +9,18 @@ from typing import Any
 import polars as pl
 
 from tokenpnl.errors import ConfigurationError, RefusedInputError
-from tokenpnl.schema import Table
-from tokenpnl.tables import ATTEMPTS, LINE_ITEMS, OUTCOMES, RUNS, SPANS
-from tokenpnl_analytics.frames import conform, schema_of
+from tokenpnl.tables import ATTEMPTS, LINE_ITEMS, SPANS
+from tokenpnl_analytics.frames import conform
 from tokenpnl_analytics.periods import reading_moment
 from tokenpnl_analytics.rules.outcomes import OUTCOMES as DEFINITIONS
 from tokenpnl_analytics.rules.scenarios import ORDER, SCENARIOS, CallMatch, ScenarioFile
 from tokenpnl_analytics.rules.scenarios import Window as ScenarioWindow
-from tokenpnl_analytics.unit_cost.outcome_rules import windows_of
-from tokenpnl_analytics.unit_cost.outcomes import known_at
-from tokenpnl_analytics.unit_cost.units import PRODUCTION, cohort
 from tokenpnl_analytics.whatif.baseline import Baseline, frozen
 from tokenpnl_analytics.whatif.compose import Comparison, compared_scenarios, weekly
 from tokenpnl_analytics.whatif.costs import cost_usd
 from tokenpnl_analytics.whatif.details import SPAN_COLUMNS, call_details
 from tokenpnl_dashboard.book import Book
-from tokenpnl_dashboard.questions.lines import run_capacity
+from tokenpnl_dashboard.questions.cohorts import cohort_of, rows_of
 from tokenpnl_dashboard.rules.configuration import Configuration
 from tokenpnl_dashboard.rules.pricing import card_of_home
 from tokenpnl_ingest.control import ControlStore
@@ -48,31 +44,16 @@ def baseline_of(book: Book, home: Home, window: Window, where: Where | None = No
     where = dict(where or {})
     definitions = Configuration.of(home).read(DEFINITIONS)
     as_of = book.version().newest_at or window[1]
-    runs = conform(_rows(book, RUNS, RUNS.names, window, where), RUNS)
-    if not runs.filter(pl.col("outcome_at") > as_of).is_empty():
-        runs = known_at(runs, conform(book.query("table", name=OUTCOMES.name), OUTCOMES), as_of, rules=definitions)
-    settled = cohort(
-        runs,
-        as_of=as_of,
-        windows=windows_of(definitions),
-        environments=None if "environment" in where else PRODUCTION,
-        capacity=run_capacity(book, since=window[0], until=window[1]),
-    )
-    spans = _rows(book, SPANS, SPAN_COLUMNS, window, {"operation": list(_MODEL_CALLS)})
+    settled = cohort_of(book, definitions, window, where, as_of=as_of)
+    spans = rows_of(book, SPANS, SPAN_COLUMNS, window, {"operation": list(_MODEL_CALLS)})
     return frozen(
-        conform(_rows(book, ATTEMPTS, ATTEMPTS.names, window, where), ATTEMPTS),
-        _rows(book, LINE_ITEMS, _COST, window, where),
+        conform(rows_of(book, ATTEMPTS, ATTEMPTS.names, window, where), ATTEMPTS),
+        rows_of(book, LINE_ITEMS, _COST, window, where),
         call_details(spans),
         settled,
         card=card_of_home(home)[0],
         window=window,
     )
-
-
-def _rows(book: Book, table: Table, columns: Sequence[str], window: Window, where: Where) -> pl.DataFrame:
-    asked: dict[str, Any] = {"since": window[0], "until": window[1], "where": dict(where)}
-    found = book.query("table", name=table.name, columns=list(columns), **asked)
-    return found.cast({name: dtype for name, dtype in schema_of(table).items() if name in columns})
 
 
 @dataclass(frozen=True)
